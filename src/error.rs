@@ -1,0 +1,202 @@
+//! What can go wrong, with the numbers inside and a remedy in each message.
+
+use thiserror::Error as ThisError;
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong. Times and steps are given in `f64` whatever the state's number type.
+#[derive(Debug, Clone, PartialEq, ThisError)]
+#[non_exhaustive]
+pub enum Error {
+    /// Two things that must have the same shape do not.
+    #[error(
+        "{what} has shape {found:?}, but {expected:?} is needed; reshape it or build the other side for {found:?}"
+    )]
+    Shape {
+        /// What was given.
+        what: &'static str,
+        /// The shape that was needed.
+        expected: Vec<usize>,
+        /// The shape that was found.
+        found: Vec<usize>,
+    },
+    /// Something that must hold at least one element is empty.
+    #[error("{what} is empty; give at least one element")]
+    Empty {
+        /// What was empty.
+        what: &'static str,
+    },
+    /// Input data holds a NaN or an infinity.
+    #[error("{what} is not finite ({value}) at row {row}; remove or impute that row before the run")]
+    NotFinite {
+        /// What was given.
+        what: &'static str,
+        /// First row (or element, for one axis) that is not finite.
+        row: usize,
+        /// The value found there.
+        value: f64,
+    },
+    /// A setting outside the range in which it means something.
+    #[error("{what} = {value} is out of range: {need}")]
+    Setting {
+        /// The setting's name.
+        what: &'static str,
+        /// The value given.
+        value: f64,
+        /// The range it must lie in.
+        need: &'static str,
+    },
+    /// A network layer without units.
+    #[error("layer {layer} of the network has width 0; give every layer at least one unit")]
+    ZeroWidth {
+        /// Index of the layer, 0 being the input.
+        layer: usize,
+    },
+    /// A minibatch larger than the data it is drawn from.
+    #[error("a batch of {batch} is larger than the {rows} rows of data; use a batch of at most {rows}")]
+    BatchTooLarge {
+        /// The batch size asked for.
+        batch: usize,
+        /// The rows there are.
+        rows: usize,
+    },
+    /// A relative tolerance that the number type cannot honour.
+    #[error("rtol = {rtol:e} is below {least:e}, four times round-off; raise it, or use f64 instead of f32")]
+    ToleranceTooSmall {
+        /// The tolerance asked for.
+        rtol: f64,
+        /// The smallest that is accepted.
+        least: f64,
+    },
+    /// Output times that are not in the direction of integration or leave the span.
+    #[error(
+        "output time {t} (index {index}) is outside the span [{t0}, {t1}] or out of order; sort the times in the direction of integration"
+    )]
+    OutputTime {
+        /// Index into the times given.
+        index: usize,
+        /// The offending time.
+        t: f64,
+        /// Start of the span.
+        t0: f64,
+        /// End of the span.
+        t1: f64,
+    },
+    /// An adaptive solve was asked of a method without an error estimate.
+    #[error(
+        "{method} has no error estimate and cannot choose its own steps; call .steps(n, h, &mut y), or take an adaptive method such as Tsit5"
+    )]
+    NoErrorEstimate {
+        /// The method's name.
+        method: &'static str,
+    },
+    /// A method that does not follow dy/dt = f was asked to solve it.
+    #[error(
+        "{method} does not follow dy/dt = f(t, y) and has no solution at a time; call .steps(n, h, &mut y) instead of .solve"
+    )]
+    NotConsistent {
+        /// The method's name.
+        method: &'static str,
+    },
+    /// The field returned NaN or an infinity, also for ever smaller steps.
+    #[error(
+        "the field is not finite at t = {t} (component {component}), also with a step of {h:e}; check the field for division by zero, log or sqrt of a negative number, or a solution that blows up here"
+    )]
+    FieldNotFinite {
+        /// Time of the last good state.
+        t: f64,
+        /// The last step size tried.
+        h: f64,
+        /// First component that is not finite.
+        component: usize,
+    },
+    /// The state became NaN or infinite during fixed steps.
+    #[error(
+        "the state is not finite after step {step} (t = {t}, h = {h:e}, component {component}); the last finite state was kept; use a smaller step"
+    )]
+    Diverged {
+        /// The step, counted from the flow's first.
+        step: u64,
+        /// Time of the last good state.
+        t: f64,
+        /// The step size.
+        h: f64,
+        /// First component that is not finite.
+        component: usize,
+    },
+    /// The step size fell below round-off of the time.
+    #[error(
+        "the step size {h:e} underflows at t = {t}: component {component} cannot meet its tolerance; the solution may be singular here, the problem stiff (take an implicit method), or atol too small for that component"
+    )]
+    StepUnderflow {
+        /// Time of the last good state.
+        t: f64,
+        /// The step size.
+        h: f64,
+        /// The component with the largest scaled error.
+        component: usize,
+    },
+    /// The step budget is used up.
+    #[error(
+        "{steps} steps were not enough: reached t = {t} on the way to {t1} with step {h:e} (component {component} limits it); raise .max_steps, loosen the tolerance, or take an implicit method if the problem is stiff"
+    )]
+    TooManySteps {
+        /// Steps taken.
+        steps: u64,
+        /// The time reached.
+        t: f64,
+        /// The time asked for.
+        t1: f64,
+        /// The last step size.
+        h: f64,
+        /// The component with the largest scaled error.
+        component: usize,
+    },
+    /// A time that lies outside what a solution covers.
+    #[error("t = {t} is outside the solution's span [{t0}, {t1}]; solve further, or ask inside the span")]
+    OutsideSpan {
+        /// The time asked for.
+        t: f64,
+        /// Start of the span.
+        t0: f64,
+        /// End of the span.
+        t1: f64,
+    },
+    /// A solution was asked for values between its points without having stored them.
+    #[error("this solution holds no dense output; add .dense() to the flow before solving")]
+    NotDense,
+    /// An event's function returned NaN.
+    #[error(
+        "the function of event {event} is NaN at t = {t}; an event function must be a number wherever the solution goes"
+    )]
+    EventNotFinite {
+        /// Index of the event in the flow.
+        event: usize,
+        /// The time.
+        t: f64,
+    },
+    /// The caller's observer stopped the run.
+    #[error("stopped by the observer at t = {t} after {steps} steps; what was computed until then is kept")]
+    Stopped {
+        /// The time reached.
+        t: f64,
+        /// Steps taken.
+        steps: u64,
+    },
+}
+
+impl Error {
+    /// Checks that a setting holds, for builders: `Err(Setting)` unless `ok`.
+    pub(crate) fn setting(ok: bool, what: &'static str, value: f64, need: &'static str) -> Result<()> {
+        if ok { Ok(()) } else { Err(Error::Setting { what, value, need }) }
+    }
+
+    /// Checks two shapes against each other.
+    pub(crate) fn shape(what: &'static str, expected: &[usize], found: &[usize]) -> Result<()> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::Shape { what, expected: expected.to_vec(), found: found.to_vec() })
+    }
+}

@@ -1,0 +1,4 @@
+//! Explicit Runge–Kutta methods: tableaux (data) and one loop that steps them all.
+
+pub mod tableau;
+pub mod tableaux;

@@ -1,0 +1,66 @@
+//! A Runge–Kutta method is data: the Butcher tableau, its error weights and its interpolant.
+
+/// An explicit Runge–Kutta method with `S` stages.
+///
+/// ```text
+/// kᵢ = f(t + cᵢ h, y₀ + h Σⱼ₍ⱼ₍ᵢ aᵢⱼ kⱼ)      y₁ = y₀ + h Σᵢ bᵢ kᵢ      error ≈ h Σᵢ eᵢ kᵢ,  e = b − b̂
+/// ```
+///
+/// Source of the notation: Hairer, Nørsett, Wanner, *Solving Ordinary Differential Equations I*, II.1 and II.4.
+#[derive(Debug, Clone, Copy)]
+pub struct Tableau<const S: usize> {
+    /// The method's name, as its users call it.
+    pub name: &'static str,
+    /// Order of the solution that is carried on.
+    pub order: u32,
+    /// Order of the embedded solution behind the error estimate (of the lower one, if there are two); 0 without one.
+    pub embedded_order: u32,
+    /// Stage weights, strictly lower triangular; the last row equals `b` if `fsal`.
+    pub a: [[f64; S]; S],
+    /// Solution weights.
+    pub b: [f64; S],
+    /// Stage times.
+    pub c: [f64; S],
+    /// Error weights `b − b̂`, if the method has an embedded solution.
+    pub e: Option<[f64; S]>,
+    /// Weights of a second, third-order estimate, combined with the first as DOP853 does:
+    /// `err = |h| e₅² / √(e₅² + e₃²/100)` (HNW II.10).
+    pub e3: Option<[f64; S]>,
+    /// First same as last: the last stage is `f(t + h, y₁)` and serves as the next step's first.
+    pub fsal: bool,
+    /// Values inside the step.
+    pub interpolant: Interpolant,
+}
+
+/// How a method gives values inside its steps.
+#[derive(Debug, Clone, Copy)]
+pub enum Interpolant {
+    /// Cubic Hermite from values and slopes at both ends (order 3).
+    Hermite,
+    /// `y(t + θh) = y₀ + h Σᵢ bᵢ(θ) kᵢ` with `bᵢ(θ) = Σₚ weights[i][p] θ^(p+1)`.
+    Polynomial {
+        /// Order of the interpolated values (global error h^order).
+        order: u32,
+        /// A row per stage, first the method's `S`, then the extra ones.
+        weights: &'static [&'static [f64]],
+        /// Stages evaluated only when values inside a step are wanted.
+        extra: &'static [ExtraStage],
+    },
+}
+
+/// A stage that only the interpolant needs; it may use all stages before it (the method's, then extra ones).
+#[derive(Debug, Clone, Copy)]
+pub struct ExtraStage {
+    /// Time within the step.
+    pub c: f64,
+    /// Weights of the stages before it.
+    pub a: &'static [f64],
+}
+
+/// A method as a type, so that the compiler knows its numbers and unrolls its stages.
+///
+/// Implement it for an empty type to bring your own method; see [`ExplicitRk`](super::ExplicitRk).
+pub trait Method<const S: usize>: 'static {
+    /// The numbers.
+    const TABLEAU: Tableau<S>;
+}

@@ -1,0 +1,3 @@
+//! The room of the integrators.
+
+pub mod explicit;

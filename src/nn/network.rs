@@ -1,0 +1,90 @@
+//! What a network is: a map of (theta, x) and its derivatives.
+
+use ndarray::{Array1, ArrayRef1, ArrayRef2};
+
+use crate::{Real, Result};
+
+/// A map `y = g(theta, x)` of rows: `x` is batch × [`inputs`](Self::inputs), `y` is batch × [`outputs`](Self::outputs).
+///
+/// Architecture and parameters are never one object: `theta` is a flat state of
+/// [`n_params`](Self::n_params) numbers that can itself flow (training is a flow in `theta`).
+/// All arrays are in standard (row-major) layout; a wrong shape is an error that names both shapes.
+/// A [`Tape`](Self::Tape) holds what the derivatives need from the last [`forward`](Self::forward);
+/// making it is the only allocation.
+pub trait Network<F: Real>: Sync {
+    /// Workspace and record of one forward pass for up to a given number of rows.
+    type Tape: Send;
+
+    /// Numbers in a row of `x`.
+    fn inputs(&self) -> usize;
+    /// Numbers in a row of `y`.
+    fn outputs(&self) -> usize;
+    /// Length of `theta`.
+    fn n_params(&self) -> usize;
+    /// Whether the architecture can be used at all (for instance: no layer of width 0).
+    fn check(&self) -> Result<()>;
+    /// Initial parameters; the same seed gives the same bits.
+    fn init(&self, seed: u64) -> Array1<F>;
+    /// Workspace for batches of up to `rows` rows.
+    fn tape(&self, rows: usize) -> Self::Tape;
+
+    /// `y = g(theta, x)`, recorded on the tape.
+    fn forward(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<()>;
+
+    /// Reverse mode at the recorded point: adds `sum_rows (dg/dtheta)ᵀ ybar` to `theta_bar`, and writes
+    /// `(dg/dx)ᵀ ybar` to `xbar`.
+    fn vjp(
+        &self,
+        theta: &ArrayRef1<F>,
+        ybar: &ArrayRef2<F>,
+        theta_bar: Option<&mut ArrayRef1<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
+        tape: &mut Self::Tape,
+    ) -> Result<()>;
+
+    /// Forward mode at the recorded point: `dy = (dg/dtheta) dtheta + (dg/dx) dx`; an absent tangent is zero.
+    fn jvp(
+        &self,
+        theta: &ArrayRef1<F>,
+        dtheta: Option<&ArrayRef1<F>>,
+        dx: Option<&ArrayRef2<F>>,
+        dy: &mut ArrayRef2<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<()>;
+
+    /// Reverse over forward at the recorded point: the gradient of `s = sum_rows <ybar, (dg/dx) dx>` with
+    /// `ybar` and `dx` held fixed. Adds `ds/dtheta` to `theta_bar`, writes `ds/dx` to `xbar`.
+    /// What a gradient penalty and a trace estimate need.
+    fn vjp_of_jvp(
+        &self,
+        theta: &ArrayRef1<F>,
+        ybar: &ArrayRef2<F>,
+        dx: &ArrayRef2<F>,
+        theta_bar: Option<&mut ArrayRef1<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
+        tape: &mut Self::Tape,
+    ) -> Result<()>;
+
+    /// Forward, loss and reverse in one sweep over blocks of rows, while they are in cache.
+    ///
+    /// `loss(first_row, y, ybar)` gets a block of outputs starting at `first_row` (row-major,
+    /// `y.len() / outputs` rows), writes the derivative of the loss into `ybar` and returns the
+    /// block's share of the loss. Overwrites `theta_bar` with the gradient and returns the total loss.
+    /// The sums run in an order that does not depend on the number of threads.
+    fn loss_gradient<L>(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        loss: L,
+        theta_bar: &mut ArrayRef1<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<F>
+    where
+        L: Fn(usize, &[F], &mut [F]) -> F + Sync;
+}

@@ -1,0 +1,106 @@
+//! The numbers a flow is made of: `f32` and `f64`.
+
+use std::fmt::{Debug, Display};
+use std::iter::Sum;
+
+use num_traits::{Float, FromPrimitive, NumAssign};
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for f32 {}
+    impl Sealed for f64 {}
+}
+
+/// A real number type: `f32` or `f64`. Sealed: the kernels behind the library are written for these two.
+///
+/// ```
+/// use flowfield::Real;
+/// fn half<F: Real>(x: F) -> F { x * F::of(0.5) }
+/// assert_eq!(half(3.0_f32), 1.5);
+/// assert_eq!(half(3.0_f64), 1.5);
+/// ```
+pub trait Real:
+    Float + NumAssign + FromPrimitive + Sum + Default + Debug + Display + Send + Sync + sealed::Sealed + 'static
+{
+    /// Unit round-off times two: the distance from 1 to the next larger number.
+    const EPS: Self;
+
+    /// The nearest number to `x`.
+    fn of(x: f64) -> Self;
+
+    /// This number in double precision (exact).
+    fn f64(self) -> f64;
+
+    /// `self` to the power `p`, to a relative error below 2e-4; for step-size factors.
+    ///
+    /// Own arithmetic instead of the platform's `pow`: it costs a few nanoseconds, and a step-size
+    /// sequence is the same, bit for bit, on every platform. Needs `self` > 0 and finite.
+    #[inline]
+    fn rough_pow(self, p: Self) -> Self {
+        Self::of(rough_exp2(p.f64() * rough_log2(self.f64())))
+    }
+}
+
+impl Real for f32 {
+    const EPS: Self = f32::EPSILON;
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x as f32
+    }
+    #[inline(always)]
+    fn f64(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Real for f64 {
+    const EPS: Self = f64::EPSILON;
+    #[inline(always)]
+    fn of(x: f64) -> Self {
+        x
+    }
+    #[inline(always)]
+    fn f64(self) -> f64 {
+        self
+    }
+}
+
+/// log2 by the exponent bits and log2(m) = 2/ln 2 · artanh((m - 1)/(m + 1)) on m in [1/√2, √2).
+#[inline]
+fn rough_log2(x: f64) -> f64 {
+    const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
+    let shifted = x.to_bits().wrapping_sub(SQRT_HALF_BITS) as i64 >> 52;
+    let m = f64::from_bits(x.to_bits().wrapping_sub((shifted as u64) << 52));
+    let s = (m - 1.0) / (m + 1.0);
+    let s2 = s * s;
+    const C: f64 = 2.0 * std::f64::consts::LOG2_E;
+    shifted as f64 + C * s * (1.0 + s2 * (1.0 / 3.0 + s2 * 0.2))
+}
+
+/// exp2 by the exponent bits and a Taylor polynomial on the fraction in [-1/2, 1/2].
+#[inline]
+fn rough_exp2(x: f64) -> f64 {
+    let x = x.clamp(-1000.0, 1000.0);
+    let n = (x + 0.5).floor();
+    let f = (x - n) * std::f64::consts::LN_2;
+    let p = 1.0 + f * (1.0 + f * (0.5 + f * (1.0 / 6.0 + f * (1.0 / 24.0 + f * (1.0 / 120.0)))));
+    p * f64::from_bits(((n as i64 + 1023) as u64) << 52)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rough_pow_is_close_to_powf_over_24_decades() {
+        for i in -120..=120 {
+            let x = 10f64.powf(f64::from(i) / 10.0);
+            for p in [-0.2, -1.0 / 8.0, 0.04, 0.5, -0.17] {
+                let (got, want) = (x.rough_pow(p), x.powf(p));
+                assert!((got / want - 1.0).abs() < 2e-4, "{x}^{p}: {got} against {want}");
+            }
+        }
+        assert_eq!(1.0_f64.rough_pow(0.37), 1.0);
+        assert!((2.0_f32.rough_pow(0.5) - 2f32.sqrt()).abs() < 1e-4);
+    }
+}
