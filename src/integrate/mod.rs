@@ -1,3 +1,20 @@
-//! The room of the integrators.
+//! Integrators: how a flow steps.
+//!
+//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux. Beside them
+//! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
+//! alone) and [`Polynomial`] (values inside a step).
+//!
+//! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
 
+pub mod control;
 pub mod explicit;
+mod initial_step;
+mod integrator;
+mod polynomial;
+mod tolerance;
+
+pub use control::{Controller, Verdict};
+pub(crate) use initial_step::initial_step;
+pub use integrator::Integrator;
+pub use polynomial::Polynomial;
+pub use tolerance::{PerComponent, Tolerance};
