@@ -64,3 +64,33 @@ pub trait Method<const S: usize>: 'static {
     /// The numbers.
     const TABLEAU: Tableau<S>;
 }
+
+/// Stage weights from their lower triangle: row `i` holds at most `i` numbers, missing ones are zero.
+///
+/// ```
+/// use flowfield::integrate::explicit::tableau::lower;
+///
+/// const A: [[f64; 3]; 3] = lower([&[], &[0.5], &[-1.0, 2.0]]);
+/// assert_eq!(A, [[0.0, 0.0, 0.0], [0.5, 0.0, 0.0], [-1.0, 2.0, 0.0]]);
+/// ```
+///
+/// A row that is too long does not compile.
+///
+/// ```compile_fail
+/// # use flowfield::integrate::explicit::tableau::lower;
+/// const A: [[f64; 2]; 2] = lower([&[0.5], &[0.5]]);
+/// ```
+pub const fn lower<const S: usize>(rows: [&[f64]; S]) -> [[f64; S]; S] {
+    let mut a = [[0.0; S]; S];
+    let mut i = 0;
+    while i < S {
+        assert!(rows[i].len() <= i, "an explicit stage uses earlier stages only");
+        let mut j = 0;
+        while j < rows[i].len() {
+            a[i][j] = rows[i][j];
+            j += 1;
+        }
+        i += 1;
+    }
+    a
+}
