@@ -22,7 +22,9 @@ pub enum Error {
         found: Vec<usize>,
     },
     /// An array whose numbers are not in row-major order in memory.
-    #[error("an array of shape {shape:?} is not in standard (row-major) layout; call .as_standard_layout().into_owned() on it first")]
+    #[error(
+        "an array of shape {shape:?} is not in standard (row-major) layout; call .as_standard_layout().into_owned() on it first"
+    )]
     Layout {
         /// Its shape.
         shape: Vec<usize>,

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use num_traits::Float as _;
+
 use crate::event::Event;
 use crate::field::Counted;
 use crate::integrate::control::Pi;
@@ -265,7 +267,8 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
 
     #[inline(always)]
     fn one_step(&mut self, h: S::Elem, y: &mut S) -> Result<()> {
-        let (clock, t) = (&mut self.clock, S::Elem::of(self.clock.t));
+        let t = S::Elem::of(self.clock.t);
+        let clock = &mut self.clock;
         let Some(next) = &mut clock.next else { return Ok(()) };
         let h = self.controller.plan(clock.steps, h);
         let field = &mut Counted { field: &mut self.field, evals: &mut clock.stats.evals };
@@ -307,11 +310,8 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         for (what, t) in [("t0", t0), ("t1", t1)] {
             Error::setting(t.is_finite(), what, t.f64(), "a time must be finite")?;
         }
-        let steps = [
-            ("max_step", self.max_step),
-            ("first_step", self.first_step),
-            ("fixed_step", self.fixed_step),
-        ];
+        let steps =
+            [("max_step", self.max_step), ("first_step", self.first_step), ("fixed_step", self.fixed_step)];
         for (what, h) in steps.into_iter().filter_map(|(what, h)| Some((what, h?))) {
             let good = h > S::Elem::of(0.0) && !h.is_nan();
             Error::setting(good, what, h.f64(), "it must be positive; the direction follows from t0 and t1")?;

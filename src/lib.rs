@@ -1,5 +1,6 @@
 //! **A flow is a vector field plus an integrator.**
 
+mod clip;
 pub mod error;
 mod event;
 mod field;
@@ -14,6 +15,7 @@ mod state;
 mod stepper;
 mod watch;
 
+pub use clip::ClipNorm;
 pub use error::{Error, Result};
 pub use event::{Event, Occurrence};
 pub use field::{VectorField, field};

@@ -66,11 +66,11 @@ impl<F: Real, D: Dimension> State for Array<F, D> {
 
     #[inline(always)]
     fn as_slice(&self) -> &[F] {
-        Array::as_slice(self).unwrap_or_default()
+        self.as_slice_memory_order().filter(|_| self.is_standard_layout()).unwrap_or(&[])
     }
     #[inline(always)]
     fn as_mut_slice(&mut self) -> &mut [F] {
-        Array::as_slice_mut(self).unwrap_or_default()
+        if self.is_standard_layout() { self.as_slice_memory_order_mut().unwrap_or(&mut []) } else { &mut [] }
     }
     fn standardise(&mut self) {
         if !self.is_standard_layout() {
@@ -78,7 +78,7 @@ impl<F: Real, D: Dimension> State for Array<F, D> {
         }
     }
     fn shape(&self) -> Vec<usize> {
-        ndarray::ArrayRef::shape(self).to_vec()
+        self.raw_dim().slice().to_vec()
     }
     #[inline]
     fn same_shape(&self, other: &Self) -> bool {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
+use num_traits::Float as _;
+
 use crate::field::Counted;
 use crate::flow::{Flow, Progress};
 use crate::integrate::{Integrator, Polynomial, initial_step};
@@ -170,7 +172,9 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
                 return Ok((t, fixed.abs() * h.signum()));
             }
             let err = flow.integrator.error_norm(&flow.tol, h, &self.y_prev, &self.y);
-            let Some(err) = err else { return Err(Error::NoErrorEstimate { method: flow.integrator.name() }) };
+            let Some(err) = err else {
+                return Err(Error::NoErrorEstimate { method: flow.integrator.name() });
+            };
             let order = flow.integrator.error_order().unwrap_or(1);
             let verdict = flow.controller.judge(h, err, order);
             if verdict.accept {
@@ -245,7 +249,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         self.fill_poly_over(h)?;
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let events = &mut self.flow.events;
-        let Outcome::Cut { theta, terminal } = watch.search(events, &self.poly, &self.y, &mut self.log)? else {
+        let Outcome::Cut { theta, terminal } = watch.search(events, &self.poly, &self.y, &mut self.log)?
+        else {
             return Ok(());
         };
         self.t = self.t_prev + theta * h;
@@ -256,7 +261,12 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         }
         watch.change(events, theta, &self.poly, self.t, &mut self.y)?;
         if let Some(component) = first_not_finite(self.y.as_slice()) {
-            return Err(Error::Diverged { step: self.stats.accepted, t: self.t.f64(), h: h.f64(), component });
+            return Err(Error::Diverged {
+                step: self.stats.accepted,
+                t: self.t.f64(),
+                h: h.f64(),
+                component,
+            });
         }
         (self.smooth, self.changed) = (false, true);
         self.flow.controller.restart();

@@ -1,5 +1,7 @@
 //! Finding events on the interpolant of a step.
 
+use num_traits::Float as _;
+
 use crate::event::{Event, Occurrence};
 use crate::integrate::Polynomial;
 use crate::{Error, Real, Result, State};
@@ -126,7 +128,11 @@ impl<S: State> Watch<S> {
                 break;
             }
             let g = self.at(event, i, step, x)?;
-            if (g < of(0.0)) == (ga < of(0.0)) && g != of(0.0) { (a, ga) = (x, g) } else { (b, gb) = (x, g) }
+            if (g < of(0.0)) == (ga < of(0.0)) && g != of(0.0) {
+                (a, ga) = (x, g)
+            } else {
+                (b, gb) = (x, g)
+            }
             budget -= 1.0;
         }
         Ok((b, gb))
@@ -153,7 +159,9 @@ impl<S: State> Watch<S> {
         y: &mut S,
     ) -> Result<()> {
         let until = cut + round_off(step);
-        let fired = |found: &[Root<S::Elem>], i| found.iter().any(|r| r.event == i && r.theta >= cut && r.theta <= until);
+        let fired = |found: &[Root<S::Elem>], i| {
+            found.iter().any(|r| r.event == i && r.theta >= cut && r.theta <= until)
+        };
         for (i, event) in events.iter_mut().enumerate() {
             if let (true, Some(change)) = (fired(&self.found, i), &mut event.change) {
                 change(t, y);

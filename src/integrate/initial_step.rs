@@ -1,5 +1,7 @@
 //! The first step size (Hairer, Nørsett, Wanner I, II.4, "Starting Step Size").
 
+use num_traits::Float as _;
+
 use super::Tolerance;
 use crate::{Real, State, VectorField};
 

@@ -1,6 +1,7 @@
 //! Integrators: how a flow steps.
 //!
-//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux. Beside them
+//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`precondition`]ed
+//! steps (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -11,10 +12,15 @@ pub mod explicit;
 mod initial_step;
 mod integrator;
 mod polynomial;
+pub mod precondition;
+mod schedule;
 mod tolerance;
 
 pub use control::{Controller, Verdict};
+pub use explicit::{Bs3, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, SspRk33, Tsit5};
 pub(crate) use initial_step::initial_step;
 pub use integrator::Integrator;
 pub use polynomial::Polynomial;
+pub use precondition::{Adam, Ema, Momentum, Sgd};
+pub use schedule::Schedule;
 pub use tolerance::{PerComponent, Tolerance};

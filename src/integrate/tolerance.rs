@@ -87,13 +87,23 @@ impl<F: Real> Tolerance<F> {
                 Error::shape(what, &[n], &[v.len()])?;
             }
             for &x in tol.values() {
-                Error::setting(x >= F::zero() && x.is_finite(), what, x.f64(), "it must be 0 or positive, and finite")?;
+                Error::setting(
+                    x >= F::zero() && x.is_finite(),
+                    what,
+                    x.f64(),
+                    "it must be 0 or positive, and finite",
+                )?;
             }
         }
         let least = 4.0 * F::EPS.f64();
         for i in 0..n.min(self.rtol.values().len().max(self.atol.values().len())) {
             let (r, a) = (self.rtol.at(i).f64(), self.atol.at(i).f64());
-            Error::setting(r > 0.0 || a > 0.0, "rtol and atol", 0.0, "at least one of them must be positive")?;
+            Error::setting(
+                r > 0.0 || a > 0.0,
+                "rtol and atol",
+                0.0,
+                "at least one of them must be positive",
+            )?;
             if r > 0.0 && r < least {
                 return Err(Error::ToleranceTooSmall { rtol: r, least });
             }

@@ -14,7 +14,12 @@ pub(super) fn combine<const J: usize, const N: usize, S: State>(
     k: &[S; N],
     out: &mut S,
 ) {
-    sum_into(&weighted_sum_of::<J, N, S>(weights, k, y0.as_slice().len()), h, y0.as_slice(), out.as_mut_slice());
+    sum_into(
+        &weighted_sum_of::<J, N, S>(weights, k, y0.as_slice().len()),
+        h,
+        y0.as_slice(),
+        out.as_mut_slice(),
+    );
 }
 
 #[inline(always)]

@@ -1,5 +1,7 @@
 //! The one loop that steps every explicit Runge–Kutta method.
 
+use num_traits::Float as _;
+
 use super::combine::{Dynamic, combine, weighted_sum};
 use super::tableau::{ExtraStage, Interpolant, Method, Tableau};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
@@ -167,7 +169,7 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         let (y0, y1) = (y0.as_slice(), y1.as_slice());
         let e = weighted_sum(const { &Self::T.e }.as_ref()?, k, y0.len());
         let first = tol.norm(y0, y1, |i| h * e.at(i));
-        let Some(e3) = const { &Self::T.e3 } else { return Some(first) };
+        let Some(e3) = (const { &Self::T.e3 }) else { return Some(first) };
         let e3 = weighted_sum(e3, k, y0.len());
         let third = tol.norm(y0, y1, |i| h * e3.at(i));
         let deno = first * first + S::Elem::of(0.01) * third * third;
@@ -247,14 +249,7 @@ impl<M: Method<N>, S: State, const N: usize> ExplicitRk<M, S, N> {
         }
     }
 
-    fn polynomial(
-        &self,
-        t: S::Elem,
-        h: S::Elem,
-        y0: &S,
-        weights: &[&[f64]],
-        out: &mut Polynomial<S::Elem>,
-    ) {
+    fn polynomial(&self, t: S::Elem, h: S::Elem, y0: &S, weights: &[&[f64]], out: &mut Polynomial<S::Elem>) {
         let Some(k) = &self.k else { return };
         let degree = weights.iter().map(|w| w.len()).max().unwrap_or(0);
         out.start(t, h, degree, y0.as_slice());
