@@ -1,4 +1,5 @@
 //! Explicit Runge–Kutta methods: tableaux (data) and one loop that steps them all.
 
+pub mod low_storage;
 pub mod tableau;
 pub mod tableaux;
