@@ -153,10 +153,10 @@ fn at(weights: &[Vec<f64>], theta: f64) -> (Vec<f64>, Vec<f64>) {
     (weights.iter().map(value).collect(), weights.iter().map(slope).collect())
 }
 
-/// Rounding the coefficients of `bᵢ(θ)` to `f64` moves its values by as much.
+/// Rounding the coefficients of `bᵢ(θ)` to `f64` moves its values and slopes by as much.
 fn rounding(weights: &[Vec<f64>]) -> f64 {
     let size = |w: &Vec<f64>| w.iter().enumerate().map(|(p, r)| (p + 1) as f64 * r.abs()).sum();
-    EXACT * weights.iter().map(size).fold(1.0, f64::max)
+    10.0 * f64::EPSILON + f64::EPSILON * weights.iter().map(size).fold(0.0, f64::max)
 }
 
 /// What holds, holds to this, relative to the size of the terms that cancel.
