@@ -17,7 +17,10 @@ mod schedule;
 mod tolerance;
 
 pub use control::{Controller, Verdict};
-pub use explicit::{Bs3, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, SspRk33, Tsit5};
+pub use explicit::{
+    Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,
+    Tsit5, Vern6, Vern7, Vern8, Vern9,
+};
 pub(crate) use initial_step::initial_step;
 pub use integrator::Integrator;
 pub use polynomial::Polynomial;

@@ -1,7 +1,7 @@
 //! Problems and lists that several test files share.
 #![allow(dead_code)]
 
-use flowfield::integrate::{Bs3, Dopri5, Euler, Heun, Integrator, Midpoint, Ralston, Rk4, SspRk33, Tsit5};
+use flowfield::integrate::*;
 use flowfield::{Flow, VectorField, field};
 
 pub type Pair = [f64; 2];
@@ -58,6 +58,14 @@ pub fn explicit_methods() -> Vec<Entry> {
         entry(Bs3::new),
         entry(Dopri5::new),
         entry(Tsit5::new),
+        entry(SspRk43::new),
+        entry(Rk38::new),
+        entry(CarpenterKennedy::new),
+        entry(Dop853::new),
+        entry(Vern6::new),
+        entry(Vern7::new),
+        entry(Vern8::new),
+        entry(Vern9::new),
     ]
 }
 

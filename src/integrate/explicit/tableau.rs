@@ -41,7 +41,7 @@ pub enum Interpolant {
     Polynomial {
         /// Order of the interpolated values (global error h^order).
         order: u32,
-        /// A row per stage, first the method's `S`, then the extra ones.
+        /// A row per stage, first the method's `S`, then the extra ones; missing numbers at a row's end are zero.
         weights: &'static [&'static [f64]],
         /// Stages evaluated only when values inside a step are wanted.
         extra: &'static [ExtraStage],
@@ -53,7 +53,7 @@ pub enum Interpolant {
 pub struct ExtraStage {
     /// Time within the step.
     pub c: f64,
-    /// Weights of the stages before it.
+    /// Weights of the stages before it; missing numbers at the end are zero.
     pub a: &'static [f64],
 }
 
