@@ -1,6 +1,7 @@
 //! Step-size controllers: they see step sizes and error norms, nothing else.
 
 use crate::Real;
+use crate::scalar::{rough_exp2, rough_log2};
 
 /// What a controller says of a step: whether it stands, and the size of the next (or repeated) one.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -46,13 +47,26 @@ pub struct Pi<F> {
     pub safety: F,
     /// Smallest and largest factor between steps, 0.2 and 10.
     pub limits: (F, F),
-    previous: F,
+    log_previous: f64,
     rejected: bool,
 }
 
+/// 1 / k for the orders there are.
+const INVERSE: [f64; 15] = {
+    let mut inverse = [1.0; 15];
+    let mut k = 1;
+    while k < 15 {
+        inverse[k] = 1.0 / k as f64;
+        k += 1;
+    }
+    inverse
+};
+/// log2 of 1e-4, below which the error of the step before does not count.
+const LOG_FLOOR: f64 = -13.287712379549449;
+
 impl<F: Real> Default for Pi<F> {
     fn default() -> Self {
-        Pi { safety: F::of(0.9), limits: (F::of(0.2), F::of(10.0)), previous: F::of(1e-4), rejected: false }
+        Pi { safety: F::of(0.9), limits: (F::of(0.2), F::of(10.0)), log_previous: LOG_FLOOR, rejected: false }
     }
 }
 
@@ -63,26 +77,25 @@ impl<F: Real> Controller<F> for Pi<F> {
             self.rejected = true;
             return Verdict { accept: false, h: h * F::of(RETREAT) };
         }
-        let inverse_k = F::of(1.0 / (f64::from(order) + 1.0));
-        let beta = F::of(0.2) * inverse_k;
-        let err = err.max(F::of(TINY));
-        let proportional = self.safety * err.rough_pow(F::of(0.75) * beta - inverse_k);
+        let inverse_k = INVERSE[(order as usize + 1).min(INVERSE.len() - 1)];
+        let beta = 0.2 * inverse_k;
+        let log_err = rough_log2(err.f64().max(TINY));
+        let exponent = (0.75 * beta - inverse_k) * log_err;
+        let (least, most) = self.limits;
         if err > F::one() {
             self.rejected = true;
-            return Verdict { accept: false, h: h * proportional.max(self.limits.0).min(F::of(0.9)) };
+            let factor = self.safety * F::of(rough_exp2(exponent));
+            return Verdict { accept: false, h: h * factor.max(least).min(F::of(0.9)) };
         }
-        let mut factor = proportional * self.previous.rough_pow(beta);
-        factor = factor.max(self.limits.0).min(self.limits.1);
-        if self.rejected {
-            factor = factor.min(F::one());
-        }
-        self.previous = err.max(F::of(1e-4));
+        let factor = self.safety * F::of(rough_exp2(exponent + beta * self.log_previous));
+        let most = if self.rejected { F::one() } else { most };
+        self.log_previous = log_err.max(LOG_FLOOR);
         self.rejected = false;
-        Verdict { accept: true, h: h * factor }
+        Verdict { accept: true, h: h * factor.max(least).min(most) }
     }
 
     fn restart(&mut self) {
-        (self.previous, self.rejected) = (F::of(1e-4), false);
+        (self.log_previous, self.rejected) = (LOG_FLOOR, false);
     }
 }
 

@@ -18,16 +18,16 @@ pub(crate) fn initial_step<S: State, V: VectorField<S>>(
     let of = S::Elem::of;
     let (y1, f1) = scratch;
     let (y, f) = (y0.as_slice(), f0.as_slice());
-    let d0 = tol.norm(y, y, |i| y[i]);
-    let d1 = tol.norm(y, y, |i| f[i]);
+    let d0 = tol.norm(y, y, &y);
+    let d1 = tol.norm(y, y, &f);
     let small = of(1e-5);
     let h0 = if d0 < small || d1 < small { of(1e-6) } else { of(0.01) * d0 / d1 };
     for (y1, (&y, &f)) in y1.as_mut_slice().iter_mut().zip(y.iter().zip(f)) {
         *y1 = y + direction * h0 * f;
     }
     field.eval(t0 + direction * h0, y1, f1);
-    let slope = f1.as_slice();
-    let d2 = tol.norm(y, y, |i| slope[i] - f[i]) / h0;
+    f1.as_mut_slice().iter_mut().zip(f).for_each(|(f1, &f)| *f1 = *f1 - f);
+    let d2 = tol.norm(y, y, &f1.as_slice()) / h0;
     let largest = if d1 > d2 { d1 } else { d2 };
     let exponent = of(1.0 / (f64::from(order) + 1.0));
     let h1 = if largest.is_finite() && largest > of(1e-15) {

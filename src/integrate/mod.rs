@@ -26,4 +26,4 @@ pub use integrator::Integrator;
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;
-pub use tolerance::{PerComponent, Tolerance};
+pub use tolerance::{Components, PerComponent, Tolerance};

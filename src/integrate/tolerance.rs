@@ -113,28 +113,32 @@ impl<F: Real> Tolerance<F> {
 
     #[inline(always)]
     fn weight(&self, i: usize, y0: F, y1: F) -> F {
-        weight(self.atol.at(i), self.rtol.at(i), y0, y1)
+        // The tiny term keeps 0 / 0 out when atol = 0 = y.
+        weight(self.atol.at(i) + F::min_positive_value(), self.rtol.at(i), y0, y1)
     }
 
-    /// The norm of the error whose component `i` is `error(i)`; NaN if anything in it is.
+    /// The norm of an error; NaN if anything in it is.
     #[inline(always)]
-    pub fn norm(&self, y0: &[F], y1: &[F], error: impl Fn(usize) -> F) -> F {
+    pub fn norm(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
         let n = y0.len();
         let y1 = &y1[..n];
-        let sum = if let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) {
-            sum_of_squares(n, |i| error(i) / weight(*a, *r, y0[i], y1[i]))
-        } else {
-            sum_of_squares(n, |i| error(i) / self.weight(i, y0[i], y1[i]))
+        let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) else {
+            return self.norm_of_each(y0, y1, error);
         };
-        (sum / F::of(n.max(1) as f64)).sqrt()
+        let (r, a) = (*r, *a + F::min_positive_value());
+        root_mean_square(n, |i| error.at(i) / weight(a, r, y0[i], y1[i]))
+    }
+
+    #[inline(never)]
+    fn norm_of_each(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
+        root_mean_square(y0.len(), |i| error.at(i) / self.weight(i, y0[i], y1[i]))
     }
 
     /// The component whose scaled error is largest, a NaN counting as largest of all.
-    pub fn worst(&self, y0: &[F], y1: &[F], error: impl Fn(usize) -> F) -> usize {
-        let scaled = |i: usize| (error(i) / self.weight(i, y0[i], y1[i])).abs();
+    pub fn worst(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> usize {
         let mut worst = (0, F::zero());
         for i in 0..y0.len() {
-            let e = scaled(i);
+            let e = (error.at(i) / self.weight(i, y0[i], y1[i])).abs();
             if !e.is_finite() {
                 return i;
             }
@@ -146,31 +150,47 @@ impl<F: Real> Tolerance<F> {
     }
 }
 
+/// A vector that is given component by component, so that it need not be stored before its norm is taken.
+pub trait Components<F> {
+    /// Component `i`.
+    fn at(&self, i: usize) -> F;
+}
+
+impl<F: Real> Components<F> for &[F] {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        self[i]
+    }
+}
+
 #[inline(always)]
 fn weight<F: Real>(atol: F, rtol: F, y0: F, y1: F) -> F {
     let (a, b) = (y0.abs(), y1.abs());
-    // Written so that a NaN in y1 reaches the weight. The tiny term keeps 0 / 0 out when atol = 0 = y.
+    // Written so that a NaN in y1 reaches the weight.
     let larger = if a > b { a } else { b };
-    atol + rtol * larger + F::min_positive_value()
+    atol + rtol * larger
 }
 
-/// Σ term(i)², in eight partial sums so that the loop can run in vector registers.
+/// √(Σ term(i)² / n), in eight partial sums so that the loop can run in vector registers.
 #[inline(always)]
-fn sum_of_squares<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
-    let mut lanes = [F::zero(); 8];
+fn root_mean_square<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
     let whole = n / 8 * 8;
-    for start in (0..whole).step_by(8) {
-        for (lane, sum) in lanes.iter_mut().enumerate() {
-            let x = term(start + lane);
-            *sum += x * x;
-        }
-    }
     let mut sum = F::zero();
     for i in whole..n {
         let x = term(i);
         sum += x * x;
     }
-    if whole == 0 { sum } else { lanes.iter().fold(sum, |s, &x| s + x) }
+    if whole > 0 {
+        let mut lanes = [F::zero(); 8];
+        for start in (0..whole).step_by(8) {
+            for (lane, sum) in lanes.iter_mut().enumerate() {
+                let x = term(start + lane);
+                *sum += x * x;
+            }
+        }
+        sum = lanes.iter().fold(sum, |s, &x| s + x);
+    }
+    (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
 }
 
 #[cfg(test)]
@@ -182,13 +202,17 @@ mod tests {
         let y: Vec<f64> = (0..19).map(f64::from).collect();
         let tol = Tolerance { rtol: 0.1.into(), atol: 0.5.into() };
         let want = (y.iter().map(|v| (2.0 / (0.5 + 0.1 * v)).powi(2)).sum::<f64>() / 19.0).sqrt();
-        assert!((tol.norm(&y, &y, |_| 2.0) - want).abs() < 1e-14);
+        assert!((tol.norm(&y, &y, &&[2.0; 19][..]) - want).abs() < 1e-14);
         let each = Tolerance { rtol: vec![0.1; 19].into(), atol: 0.5.into() };
-        assert!((each.norm(&y, &y, |_| 2.0) - want).abs() < 1e-14);
-        assert_eq!(tol.worst(&y, &y, |i| if i == 7 { 9.0 } else { 0.1 }), 7);
-        assert!(tol.norm(&y, &y, |i| if i == 3 { f64::NAN } else { 0.0 }).is_nan());
+        assert!((each.norm(&y, &y, &&[2.0; 19][..]) - want).abs() < 1e-14);
+        let mut error = [0.1; 19];
+        error[7] = 9.0;
+        assert_eq!(tol.worst(&y, &y, &&error[..]), 7);
+        error[3] = f64::NAN;
+        assert!(tol.norm(&y, &y, &&error[..]).is_nan());
+        assert_eq!(tol.worst(&y, &y, &&error[..]), 3);
         let zero = Tolerance { rtol: 1e-3.into(), atol: 0.0.into() };
-        assert_eq!(zero.norm(&[0.0], &[0.0], |_| 0.0), 0.0);
+        assert_eq!(zero.norm(&[0.0], &[0.0], &&[0.0][..]), 0.0);
     }
 
     #[test]

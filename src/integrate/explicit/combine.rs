@@ -1,11 +1,13 @@
 //! Linear combinations of stages, each in one pass over memory.
 
+use crate::integrate::tolerance::Components;
 use crate::{Real, State};
 
-/// `out = y0 + h Σ_{j < J} weights[j] k[j]`, skipping weights that are zero.
+/// `out = y0 + Σ_{j < J} (h weights[j]) k[j]`, skipping weights that are zero.
 ///
 /// With constant weights the sum is straight-line code: for `[F; N]` states in registers, for arrays one
-/// loop over all `J` streams. The newest stage is added last, so that the rest of the sum does not wait for it.
+/// loop over all `J` streams. The newest stage is added last and the products `h · weight` are formed apart, so that
+/// only one multiplication and one addition wait for it.
 #[inline(always)]
 pub(super) fn combine<const J: usize, const N: usize, S: State>(
     weights: &[f64; N],
@@ -14,26 +16,14 @@ pub(super) fn combine<const J: usize, const N: usize, S: State>(
     k: &[S; N],
     out: &mut S,
 ) {
-    sum_into(
-        &weighted_sum_of::<J, N, S>(weights, k, y0.as_slice().len()),
-        h,
-        y0.as_slice(),
-        out.as_mut_slice(),
-    );
+    let sum = weighted_sum_of::<J, N, S>(weights, h, k, y0.as_slice().len());
+    sum.add_to(y0.as_slice(), out.as_mut_slice());
 }
 
-#[inline(always)]
-fn sum_into<F: Real, const N: usize>(sum: &WeightedSum<'_, F, N>, h: F, y0: &[F], out: &mut [F]) {
-    let n = y0.len();
-    let out = &mut out[..n];
-    for i in 0..n {
-        out[i] = y0[i] + h * sum.at(i);
-    }
-}
-
-/// Σⱼ weights[j] k[j], component by component.
+/// Σⱼ h weights[j] k[j], component by component.
 pub(super) struct WeightedSum<'a, F, const N: usize> {
     weights: &'a [f64; N],
+    scaled: [F; N],
     k: [&'a [F]; N],
     terms: usize,
 }
@@ -42,32 +32,50 @@ pub(super) struct WeightedSum<'a, F, const N: usize> {
 #[inline(always)]
 pub(super) fn weighted_sum<'a, S: State, const N: usize>(
     weights: &'a [f64; N],
+    h: S::Elem,
     k: &'a [S; N],
     n: usize,
 ) -> WeightedSum<'a, S::Elem, N> {
-    weighted_sum_of::<N, N, S>(weights, k, n)
+    weighted_sum_of::<N, N, S>(weights, h, k, n)
 }
 
 #[inline(always)]
 fn weighted_sum_of<'a, const J: usize, const N: usize, S: State>(
     weights: &'a [f64; N],
+    h: S::Elem,
     k: &'a [S; N],
     n: usize,
 ) -> WeightedSum<'a, S::Elem, N> {
     let k = std::array::from_fn(|j| if j < J { &k[j].as_slice()[..n] } else { &[] as &[S::Elem] });
-    WeightedSum { weights, k, terms: J }
+    WeightedSum { weights, scaled: std::array::from_fn(|j| h * S::Elem::of(weights[j])), k, terms: J }
 }
 
 impl<F: Real, const N: usize> WeightedSum<'_, F, N> {
     #[inline(always)]
-    pub(super) fn at(&self, i: usize) -> F {
-        let mut sum = F::zero();
+    fn add_to(&self, y0: &[F], out: &mut [F]) {
+        let n = y0.len();
+        let out = &mut out[..n];
+        for i in 0..n {
+            out[i] = self.plus(y0[i], i);
+        }
+    }
+
+    #[inline(always)]
+    fn plus(&self, start: F, i: usize) -> F {
+        let mut sum = start;
         for j in 0..N {
             if j < self.terms && self.weights[j] != 0.0 {
-                sum += F::of(self.weights[j]) * self.k[j][i];
+                sum += self.scaled[j] * self.k[j][i];
             }
         }
         sum
+    }
+}
+
+impl<F: Real, const N: usize> Components<F> for WeightedSum<'_, F, N> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        self.plus(F::zero(), i)
     }
 }
 

@@ -167,11 +167,10 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
     fn error_norm(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
         let k = self.k.as_deref()?;
         let (y0, y1) = (y0.as_slice(), y1.as_slice());
-        let e = weighted_sum(const { &Self::T.e }.as_ref()?, k, y0.len());
-        let first = tol.norm(y0, y1, |i| h * e.at(i));
+        let e = weighted_sum(const { &Self::T.e }.as_ref()?, h, k, y0.len());
+        let first = tol.norm(y0, y1, &e);
         let Some(e3) = (const { &Self::T.e3 }) else { return Some(first) };
-        let e3 = weighted_sum(e3, k, y0.len());
-        let third = tol.norm(y0, y1, |i| h * e3.at(i));
+        let third = tol.norm(y0, y1, &weighted_sum(e3, h, k, y0.len()));
         let deno = first * first + S::Elem::of(0.01) * third * third;
         // Both zero: the step is exact. NaN passes through.
         Some(if deno == S::Elem::of(0.0) { deno } else { first * first / deno.sqrt() })
@@ -180,8 +179,7 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
     fn worst_component(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> usize {
         let (Some(k), Some(e)) = (self.k.as_deref(), &Self::T.e) else { return 0 };
         let (y0, y1) = (y0.as_slice(), y1.as_slice());
-        let e = weighted_sum(e, k, y0.len());
-        tol.worst(y0, y1, |i| h * e.at(i))
+        tol.worst(y0, y1, &weighted_sum(e, h, k, y0.len()))
     }
 
     fn dense<V: VectorField<S> + ?Sized>(
