@@ -7,7 +7,8 @@ use crate::integrate::explicit::tableau::{ExtraStage, Interpolant, Method, Table
 /// they are wanted; slopes join at the ends of the steps. Its weights are large (`|bᵢ(θ)|` up to 200), so that values inside a
 /// step round to about `1e-13 h |f|`.
 ///
-/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. Coefficients: from J. H. Verner's files of the "most efficient" pairs, at the digits of OrdinaryDiffEq.jl's `Vern6`.
+/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. The coefficients are his (*Refuge for Runge–Kutta
+/// pairs*, sfu.ca/~jverner), at the digits of OrdinaryDiffEq.jl's `Vern6`.
 #[derive(Debug, Clone, Copy)]
 pub struct Vern6;
 

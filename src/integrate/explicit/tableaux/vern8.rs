@@ -4,9 +4,10 @@ use crate::integrate::explicit::tableau::{ExtraStage, Interpolant, Method, Table
 ///
 /// For tolerances `1e-10` to `1e-13`. Values inside a step are of order 8 and cost eight more evaluations in each step where
 /// they are wanted, of which the first, `f(t + h, y₁)`, is also the next step's first; slopes join at the ends of the steps.
+/// Its weights are large (`|bᵢ(θ)|` up to 60), so that values inside a step round to about `1e-13 h |f|`.
 ///
-/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. Coefficients: from J. H. Verner's files of the "most efficient" pairs, at the digits of OrdinaryDiffEq.jl's `Vern8`.
-/// The interpolant's weights are large (`|bᵢ(θ)|` up to 60), so that its values round to about `1e-13 h |f|`.
+/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. The coefficients are his (*Refuge for Runge–Kutta
+/// pairs*, sfu.ca/~jverner), at the digits of OrdinaryDiffEq.jl's `Vern8`.
 #[derive(Debug, Clone, Copy)]
 pub struct Vern8;
 

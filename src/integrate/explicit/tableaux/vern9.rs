@@ -6,7 +6,8 @@ use crate::integrate::explicit::tableau::{ExtraStage, Interpolant, Method, Table
 /// in each step where they are wanted, of which the first, `f(t + h, y₁)`, is also the next step's first; slopes join at the
 /// ends of the steps.
 ///
-/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. Coefficients: from J. H. Verner's files of the "most efficient" pairs, at the digits of OrdinaryDiffEq.jl's `Vern9`.
+/// Reference: J. H. Verner, Numer. Algorithms 53 (2010) 383–396. The coefficients are his (*Refuge for Runge–Kutta
+/// pairs*, sfu.ca/~jverner), at the digits of OrdinaryDiffEq.jl's `Vern9`.
 /// The interpolant, printed there to about fifteen digits, is the nearest that fulfils its order conditions to the last one.
 #[derive(Debug, Clone, Copy)]
 pub struct Vern9;
