@@ -21,6 +21,14 @@ pub enum Error {
         /// The shape that was found.
         found: Vec<usize>,
     },
+    /// An array whose numbers are not in row-major order in memory.
+    #[error(
+        "an array of shape {shape:?} is not in standard (row-major) layout; call .as_standard_layout().into_owned() on it first"
+    )]
+    Layout {
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// Something that must hold at least one element is empty.
     #[error("{what} is empty; give at least one element")]
     Empty {
@@ -152,6 +160,16 @@ pub enum Error {
         h: f64,
         /// The component with the largest scaled error.
         component: usize,
+    },
+    /// A combination that this way of running a flow does not offer.
+    #[error("{what} does not go with {with}; {instead}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+        /// What it does not go with.
+        with: &'static str,
+        /// What to do instead.
+        instead: &'static str,
     },
     /// A time that lies outside what a solution covers.
     #[error("t = {t} is outside the solution's span [{t0}, {t1}]; solve further, or ask inside the span")]

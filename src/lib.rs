@@ -1,10 +1,26 @@
 //! **A flow is a vector field plus an integrator.**
 
+mod clip;
 pub mod error;
+mod event;
+mod field;
+mod flow;
 pub mod integrate;
 pub mod nn;
+mod record;
 mod rng;
-pub mod scalar;
+mod scalar;
+mod solution;
+mod state;
+mod stepper;
+mod watch;
 
+pub use clip::ClipNorm;
 pub use error::{Error, Result};
+pub use event::{Event, Occurrence};
+pub use field::{VectorField, field};
+pub use flow::{Flow, Progress};
 pub use scalar::Real;
+pub use solution::{Failure, Solution, Stats};
+pub use state::State;
+pub use stepper::Stepper;

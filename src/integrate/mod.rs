@@ -1,3 +1,29 @@
-//! The room of the integrators.
+//! Integrators: how a flow steps.
+//!
+//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`precondition`]ed
+//! steps (the optimisers). Beside them
+//! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
+//! alone) and [`Polynomial`] (values inside a step).
+//!
+//! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
 
+pub mod control;
 pub mod explicit;
+mod initial_step;
+mod integrator;
+mod polynomial;
+pub mod precondition;
+mod schedule;
+mod tolerance;
+
+pub use control::{Controller, Verdict};
+pub use explicit::{
+    Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,
+    Tsit5, Vern6, Vern7, Vern8, Vern9,
+};
+pub(crate) use initial_step::initial_step;
+pub use integrator::Integrator;
+pub use polynomial::Polynomial;
+pub use precondition::{Adam, Ema, Momentum, Sgd};
+pub use schedule::Schedule;
+pub use tolerance::{PerComponent, Tolerance};

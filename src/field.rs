@@ -1,0 +1,76 @@
+//! What moves it: a vector field.
+
+use crate::{Result, State};
+
+/// A vector field `dy = f(t, y)` on states of type `S`.
+///
+/// Any closure `FnMut(t, &y, &mut dy)` is one (see [`field`]); implement the trait for fields with
+/// scratch space of their own, minibatches or noise. The field owns its scratch: `eval` takes `&mut self`.
+///
+/// ```
+/// use flowfield::VectorField;
+/// struct Decay { rate: f64 }
+/// impl VectorField<[f64; 1]> for Decay {
+///     fn eval(&mut self, _t: f64, y: &[f64; 1], dy: &mut [f64; 1]) { dy[0] = -self.rate * y[0]; }
+/// }
+/// let mut dy = [0.0];
+/// Decay { rate: 2.0 }.eval(0.0, &[3.0], &mut dy);
+/// assert_eq!(dy, [-6.0]);
+/// ```
+pub trait VectorField<S: State> {
+    /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
+    fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
+
+    /// Draws the next minibatch or noise. Called once before every step, never between its stages.
+    /// Returns true if the field jumped: nothing evaluated before may then be used again.
+    fn redraw(&mut self) -> bool {
+        false
+    }
+
+    /// Whether this field can move this state. Called once on entry of a run, so that what a field
+    /// is built from (shapes, data, settings) is refused with an error before the first step.
+    fn check(&self, y: &S) -> Result<()> {
+        let _ = y;
+        Ok(())
+    }
+}
+
+impl<S: State, F: FnMut(S::Elem, &S, &mut S)> VectorField<S> for F {
+    #[inline(always)]
+    fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
+        self(t, y, dy);
+    }
+}
+
+impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
+    fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
+        (**self).eval(t, y, dy);
+    }
+    fn redraw(&mut self) -> bool {
+        (**self).redraw()
+    }
+    fn check(&self, y: &S) -> Result<()> {
+        (**self).check(y)
+    }
+}
+
+/// Types a closure's arguments, so that only the state needs to be written:
+/// `field(|_t, y: &[f64; 3], dy| ..)`.
+pub fn field<S: State, F: FnMut(S::Elem, &S, &mut S)>(f: F) -> F {
+    f
+}
+
+/// Counts the evaluations of the field it lends out.
+#[derive(Debug)]
+pub(crate) struct Counted<'a, V> {
+    pub(crate) field: &'a mut V,
+    pub(crate) evals: &'a mut u64,
+}
+
+impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
+    #[inline(always)]
+    fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
+        *self.evals += 1;
+        self.field.eval(t, y, dy);
+    }
+}

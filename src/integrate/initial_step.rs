@@ -1,0 +1,39 @@
+//! The first step size (Hairer, Nørsett, Wanner I, II.4, "Starting Step Size").
+
+use num_traits::Float as _;
+
+use super::Tolerance;
+use crate::{Real, State, VectorField};
+
+/// Chooses the size (with the sign of `direction`) of the first step from `f0 = f(t0, y0)` and one
+/// more evaluation. `scratch` is two states of the shape of `y0`; `order` the order of the error estimate.
+pub(crate) fn initial_step<S: State, V: VectorField<S>>(
+    field: &mut V,
+    (t0, y0, f0): (S::Elem, &S, &S),
+    direction: S::Elem,
+    order: u32,
+    tol: &Tolerance<S::Elem>,
+    scratch: (&mut S, &mut S),
+) -> S::Elem {
+    let of = S::Elem::of;
+    let (y1, f1) = scratch;
+    let (y, f) = (y0.as_slice(), f0.as_slice());
+    let d0 = tol.norm(y, y, |i| y[i]);
+    let d1 = tol.norm(y, y, |i| f[i]);
+    let small = of(1e-5);
+    let h0 = if d0 < small || d1 < small { of(1e-6) } else { of(0.01) * d0 / d1 };
+    for (y1, (&y, &f)) in y1.as_mut_slice().iter_mut().zip(y.iter().zip(f)) {
+        *y1 = y + direction * h0 * f;
+    }
+    field.eval(t0 + direction * h0, y1, f1);
+    let slope = f1.as_slice();
+    let d2 = tol.norm(y, y, |i| slope[i] - f[i]) / h0;
+    let largest = if d1 > d2 { d1 } else { d2 };
+    let exponent = of(1.0 / (f64::from(order) + 1.0));
+    let h1 = if largest.is_finite() && largest > of(1e-15) {
+        (of(0.01) / largest).rough_pow(exponent)
+    } else {
+        (h0 * of(1e-3)).max(of(1e-6))
+    };
+    direction * h1.min(of(100.0) * h0)
+}

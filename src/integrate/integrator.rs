@@ -1,0 +1,87 @@
+//! What an integrator is: one step of size `h` for any field on any state.
+
+use super::{Polynomial, Tolerance};
+use crate::{Error, Result, State, VectorField};
+
+/// A method that takes a state from `t` to `t + h` along a field. It never knows what it moves.
+///
+/// The caller (normally a [`Flow`](crate::Flow)) owns the clock, the state and the decision to accept:
+///
+/// ```text
+/// init(y0)   step(t, h, y0 → y1)   [error_norm]   [dense]   accept(smooth)   step(t + h, ..)  ..
+/// ```
+///
+/// After a rejected step, `step` is simply called again with the same `t` and `y0` and another `h`.
+pub trait Integrator<S: State> {
+    /// The method's name, as its users call it.
+    fn name(&self) -> &'static str;
+
+    /// Order of convergence towards the solution of `dy/dt = f(t, y)`; `None` if the method does not
+    /// converge to it (Adam, for instance).
+    fn order(&self) -> Option<u32>;
+
+    /// Order `q` of the error estimate, which behaves as `h^(q+1)`; `None` without an estimate.
+    fn error_order(&self) -> Option<u32> {
+        None
+    }
+
+    /// Prepares for states of the shape of `y0`. The only method that allocates (values inside a step
+    /// may do so once).
+    ///
+    /// # Errors
+    /// The method's own settings out of range, or a shape it cannot move.
+    fn init(&mut self, y0: &S) -> Result<()>;
+
+    /// Hands over `f(t, y0)` for the coming step, where the caller happens to have it.
+    fn prime(&mut self, slope: &S) {
+        let _ = slope;
+    }
+
+    /// One step: writes to `y1` the state at `t + h`.
+    ///
+    /// # Errors
+    /// Whatever the method cannot do, such as solving its stage equations.
+    fn step<V: VectorField<S> + ?Sized>(
+        &mut self,
+        field: &mut V,
+        t: S::Elem,
+        h: S::Elem,
+        y0: &S,
+        y1: &mut S,
+    ) -> Result<()>;
+
+    /// The step just taken stands. `smooth`: the field did not jump and `y1` was not changed, so what
+    /// was evaluated at its end may serve the next step.
+    fn accept(&mut self, smooth: bool) {
+        let _ = smooth;
+    }
+
+    /// Norm of the error estimate of the step just taken (good if at most 1).
+    fn error_norm(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
+        let _ = (tol, h, y0, y1);
+        None
+    }
+
+    /// The component with the largest scaled error in the step just taken.
+    fn worst_component(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> usize {
+        let _ = (tol, h, y0, y1);
+        0
+    }
+
+    /// The step just taken, as a polynomial in time. May evaluate the field.
+    ///
+    /// # Errors
+    /// [`Error::NotConsistent`] for a method that has no continuous extension.
+    fn dense<V: VectorField<S> + ?Sized>(
+        &mut self,
+        field: &mut V,
+        t: S::Elem,
+        h: S::Elem,
+        y0: &S,
+        y1: &S,
+        out: &mut Polynomial<S::Elem>,
+    ) -> Result<()> {
+        let _ = (field, t, h, y0, y1, out);
+        Err(Error::NotConsistent { method: self.name() })
+    }
+}

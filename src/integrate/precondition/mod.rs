@@ -1,0 +1,35 @@
+//! Preconditioned steps along a field `f`: what optimisers are. The step size `h` is the learning rate.
+//!
+//! None of them follows `dy/dt = f` to an order, so they run by [`Flow::steps`](crate::Flow::steps) only:
+//! one evaluation a step, never rejected. Plain gradient descent needs nothing here, it is
+//! [`Euler`](super::Euler) on `f = -∇L` ([`Sgd`]).
+
+mod adam;
+mod ema;
+mod momentum;
+
+pub use adam::Adam;
+pub use ema::Ema;
+pub use momentum::Momentum;
+
+/// Stochastic gradient descent: Euler's method on minus a minibatch gradient.
+pub type Sgd<S> = super::Euler<S>;
+
+/// Memory of a preconditioned step: some states' worth of numbers, zero at first.
+#[derive(Debug, Clone)]
+struct Memory<S>(Option<Vec<S>>);
+
+impl<S: crate::State> Memory<S> {
+    /// Sets up `N` zeroed states like `y`, unless they are there and fit.
+    fn prepare<const N: usize>(&mut self, y: &S) -> crate::Result<()> {
+        crate::state::check_layout(y)?;
+        let mut zero = y.clone();
+        zero.as_mut_slice().fill(crate::Real::of(0.0));
+        self.0 = Some(vec![zero; N]);
+        Ok(())
+    }
+
+    fn parts<const N: usize>(&mut self) -> Option<&mut [S; N]> {
+        self.0.as_mut()?.as_mut_slice().try_into().ok()
+    }
+}

@@ -1,0 +1,205 @@
+//! How accurate is accurate enough: relative and absolute tolerances, one for all components or one for each.
+
+use ndarray::{Array, Dimension};
+
+use crate::{Error, Real, Result};
+
+/// One number for all components, or one for each. Made from a number, an array, a slice or a `Vec`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PerComponent<F> {
+    /// The same for every component.
+    Same(F),
+    /// One for each component, in row-major order of the state.
+    Each(Vec<F>),
+}
+
+impl<F: Real> From<F> for PerComponent<F> {
+    fn from(x: F) -> Self {
+        PerComponent::Same(x)
+    }
+}
+impl<F: Real> From<&[F]> for PerComponent<F> {
+    fn from(x: &[F]) -> Self {
+        PerComponent::Each(x.to_vec())
+    }
+}
+impl<F: Real> From<Vec<F>> for PerComponent<F> {
+    fn from(x: Vec<F>) -> Self {
+        PerComponent::Each(x)
+    }
+}
+impl<F: Real, const N: usize> From<[F; N]> for PerComponent<F> {
+    fn from(x: [F; N]) -> Self {
+        PerComponent::Each(x.to_vec())
+    }
+}
+impl<F: Real, D: Dimension> From<Array<F, D>> for PerComponent<F> {
+    fn from(x: Array<F, D>) -> Self {
+        PerComponent::Each(x.iter().copied().collect())
+    }
+}
+
+impl<F: Real> PerComponent<F> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        match self {
+            PerComponent::Same(x) => *x,
+            PerComponent::Each(v) => v[i],
+        }
+    }
+
+    fn values(&self) -> &[F] {
+        match self {
+            PerComponent::Same(x) => std::slice::from_ref(x),
+            PerComponent::Each(v) => v,
+        }
+    }
+}
+
+/// Error weights `w = atol + rtol · max(|y₀|, |y₁|)` and the norm of an error in them,
+/// `‖e‖ = √(mean (eᵢ / wᵢ)²)` (HNW II.4, equations 4.10 and 4.11). A step is good if `‖e‖ ≤ 1`.
+#[derive(Debug, Clone)]
+pub struct Tolerance<F> {
+    /// Relative tolerance.
+    pub rtol: PerComponent<F>,
+    /// Absolute tolerance.
+    pub atol: PerComponent<F>,
+}
+
+impl<F: Real> Default for Tolerance<F> {
+    /// rtol 1e-6 and atol 1e-9 in `f64`; 1e-4 and 1e-6 in `f32`.
+    fn default() -> Self {
+        let double = F::EPS.f64() < 1e-10;
+        let (r, a) = if double { (1e-6, 1e-9) } else { (1e-4, 1e-6) };
+        Tolerance { rtol: F::of(r).into(), atol: F::of(a).into() }
+    }
+}
+
+impl<F: Real> Tolerance<F> {
+    /// Checks the settings against a state of `n` components.
+    ///
+    /// # Errors
+    /// A negative or non-finite tolerance, both zero, a relative one below four times round-off (unless
+    /// zero), or a list whose length is not `n`.
+    pub fn check(&self, n: usize) -> Result<()> {
+        for (what, tol) in [("rtol", &self.rtol), ("atol", &self.atol)] {
+            if let PerComponent::Each(v) = tol {
+                Error::shape(what, &[n], &[v.len()])?;
+            }
+            for &x in tol.values() {
+                Error::setting(
+                    x >= F::zero() && x.is_finite(),
+                    what,
+                    x.f64(),
+                    "it must be 0 or positive, and finite",
+                )?;
+            }
+        }
+        let least = 4.0 * F::EPS.f64();
+        for i in 0..n.min(self.rtol.values().len().max(self.atol.values().len())) {
+            let (r, a) = (self.rtol.at(i).f64(), self.atol.at(i).f64());
+            Error::setting(
+                r > 0.0 || a > 0.0,
+                "rtol and atol",
+                0.0,
+                "at least one of them must be positive",
+            )?;
+            if r > 0.0 && r < least {
+                return Err(Error::ToleranceTooSmall { rtol: r, least });
+            }
+        }
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn weight(&self, i: usize, y0: F, y1: F) -> F {
+        weight(self.atol.at(i), self.rtol.at(i), y0, y1)
+    }
+
+    /// The norm of the error whose component `i` is `error(i)`; NaN if anything in it is.
+    #[inline(always)]
+    pub fn norm(&self, y0: &[F], y1: &[F], error: impl Fn(usize) -> F) -> F {
+        let n = y0.len();
+        let y1 = &y1[..n];
+        let sum = if let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) {
+            sum_of_squares(n, |i| error(i) / weight(*a, *r, y0[i], y1[i]))
+        } else {
+            sum_of_squares(n, |i| error(i) / self.weight(i, y0[i], y1[i]))
+        };
+        (sum / F::of(n.max(1) as f64)).sqrt()
+    }
+
+    /// The component whose scaled error is largest, a NaN counting as largest of all.
+    pub fn worst(&self, y0: &[F], y1: &[F], error: impl Fn(usize) -> F) -> usize {
+        let scaled = |i: usize| (error(i) / self.weight(i, y0[i], y1[i])).abs();
+        let mut worst = (0, F::zero());
+        for i in 0..y0.len() {
+            let e = scaled(i);
+            if !e.is_finite() {
+                return i;
+            }
+            if e > worst.1 {
+                worst = (i, e);
+            }
+        }
+        worst.0
+    }
+}
+
+#[inline(always)]
+fn weight<F: Real>(atol: F, rtol: F, y0: F, y1: F) -> F {
+    let (a, b) = (y0.abs(), y1.abs());
+    // Written so that a NaN in y1 reaches the weight. The tiny term keeps 0 / 0 out when atol = 0 = y.
+    let larger = if a > b { a } else { b };
+    atol + rtol * larger + F::min_positive_value()
+}
+
+/// Σ term(i)², in eight partial sums so that the loop can run in vector registers.
+#[inline(always)]
+fn sum_of_squares<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
+    let mut lanes = [F::zero(); 8];
+    let whole = n / 8 * 8;
+    for start in (0..whole).step_by(8) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            let x = term(start + lane);
+            *sum += x * x;
+        }
+    }
+    let mut sum = F::zero();
+    for i in whole..n {
+        let x = term(i);
+        sum += x * x;
+    }
+    if whole == 0 { sum } else { lanes.iter().fold(sum, |s, &x| s + x) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn norm_is_the_root_mean_square_of_scaled_errors() {
+        let y: Vec<f64> = (0..19).map(f64::from).collect();
+        let tol = Tolerance { rtol: 0.1.into(), atol: 0.5.into() };
+        let want = (y.iter().map(|v| (2.0 / (0.5 + 0.1 * v)).powi(2)).sum::<f64>() / 19.0).sqrt();
+        assert!((tol.norm(&y, &y, |_| 2.0) - want).abs() < 1e-14);
+        let each = Tolerance { rtol: vec![0.1; 19].into(), atol: 0.5.into() };
+        assert!((each.norm(&y, &y, |_| 2.0) - want).abs() < 1e-14);
+        assert_eq!(tol.worst(&y, &y, |i| if i == 7 { 9.0 } else { 0.1 }), 7);
+        assert!(tol.norm(&y, &y, |i| if i == 3 { f64::NAN } else { 0.0 }).is_nan());
+        let zero = Tolerance { rtol: 1e-3.into(), atol: 0.0.into() };
+        assert_eq!(zero.norm(&[0.0], &[0.0], |_| 0.0), 0.0);
+    }
+
+    #[test]
+    fn bad_tolerances_are_refused() {
+        let check = |r: f64, a: f64| Tolerance { rtol: r.into(), atol: a.into() }.check(2);
+        assert!(check(1e-6, 0.0).is_ok() && check(0.0, 1e-3).is_ok());
+        assert!(matches!(check(-1.0, 0.0), Err(Error::Setting { what: "rtol", .. })));
+        assert!(matches!(check(1e-6, f64::NAN), Err(Error::Setting { what: "atol", .. })));
+        assert!(matches!(check(0.0, 0.0), Err(Error::Setting { .. })));
+        assert!(matches!(check(1e-16, 1.0), Err(Error::ToleranceTooSmall { .. })));
+        let each = Tolerance { rtol: 1e-3.into(), atol: vec![1.0; 3].into() };
+        assert!(matches!(each.check(2), Err(Error::Shape { what: "atol", .. })));
+    }
+}

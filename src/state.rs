@@ -1,0 +1,131 @@
+//! What moves: a block of numbers with a shape.
+
+use ndarray::{Array, Dimension};
+
+use crate::{Error, Real, Result};
+
+/// A state: a contiguous block of numbers with a shape.
+///
+/// Implemented for `[F; N]` (small systems: everything unrolls and stays in registers) and for
+/// `ndarray::Array<F, D>` of any rank (everything else), with `F` = `f32` or `f64`.
+///
+/// An array of any memory layout may be given to a [`Flow`](crate::Flow): it is brought to standard
+/// (row-major) layout on entry, and every field and integrator sees it so.
+///
+/// ```
+/// use flowfield::State;
+/// let y = ndarray::array![[1.0, 2.0], [3.0, 4.0]];
+/// assert_eq!(State::as_slice(&y), &[1.0, 2.0, 3.0, 4.0]);
+/// assert_eq!(State::shape(&[0.0_f32; 3]), &[3]);
+/// ```
+pub trait State: Clone {
+    /// The number type.
+    type Elem: Real;
+
+    /// The numbers in row-major order; empty for an array that is not in standard layout
+    /// (call [`standardise`](Self::standardise) first).
+    fn as_slice(&self) -> &[Self::Elem];
+
+    /// The numbers in row-major order, to be written; empty for an array that is not in standard layout.
+    fn as_mut_slice(&mut self) -> &mut [Self::Elem];
+
+    /// Brings the numbers into row-major order in memory, if they are not.
+    fn standardise(&mut self);
+
+    /// The shape, for messages and checks.
+    fn shape(&self) -> Vec<usize>;
+
+    /// Whether two states have the same shape.
+    fn same_shape(&self, other: &Self) -> bool;
+}
+
+impl<F: Real, const N: usize> State for [F; N] {
+    type Elem = F;
+
+    #[inline(always)]
+    fn as_slice(&self) -> &[F] {
+        self
+    }
+    #[inline(always)]
+    fn as_mut_slice(&mut self) -> &mut [F] {
+        self
+    }
+    #[inline(always)]
+    fn standardise(&mut self) {}
+    fn shape(&self) -> Vec<usize> {
+        vec![N]
+    }
+    #[inline(always)]
+    fn same_shape(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl<F: Real, D: Dimension> State for Array<F, D> {
+    type Elem = F;
+
+    #[inline(always)]
+    fn as_slice(&self) -> &[F] {
+        self.as_slice_memory_order().filter(|_| self.is_standard_layout()).unwrap_or(&[])
+    }
+    #[inline(always)]
+    fn as_mut_slice(&mut self) -> &mut [F] {
+        if self.is_standard_layout() { self.as_slice_memory_order_mut().unwrap_or(&mut []) } else { &mut [] }
+    }
+    fn standardise(&mut self) {
+        if !self.is_standard_layout() {
+            *self = self.as_standard_layout().into_owned();
+        }
+    }
+    fn shape(&self) -> Vec<usize> {
+        self.raw_dim().slice().to_vec()
+    }
+    #[inline]
+    fn same_shape(&self, other: &Self) -> bool {
+        self.raw_dim() == other.raw_dim()
+    }
+}
+
+/// Index of the first number that is NaN or infinite.
+#[inline]
+pub(crate) fn first_not_finite<F: Real>(y: &[F]) -> Option<usize> {
+    // v · 0 is zero for a finite v and NaN otherwise; eight sums, so that the loop runs in vector registers.
+    let mut lanes = [F::zero(); 8];
+    let blocks = y.chunks_exact(8);
+    let rest: F = blocks.remainder().iter().fold(F::zero(), |s, &v| s + v * F::zero());
+    for block in blocks {
+        lanes.iter_mut().zip(block).for_each(|(s, &v)| *s += v * F::zero());
+    }
+    let sum = lanes.iter().fold(rest, |s, &v| s + v);
+    if sum == F::zero() { None } else { y.iter().position(|v| !v.is_finite()) }
+}
+
+/// Refuses an array whose numbers cannot be read as one row-major slice.
+pub(crate) fn check_layout<S: State>(y: &S) -> Result<()> {
+    if y.as_slice().is_empty() && y.shape().iter().product::<usize>() > 0 {
+        return Err(Error::Layout { shape: y.shape() });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndarray::{Array2, ShapeBuilder};
+
+    #[test]
+    fn a_column_major_array_is_brought_to_row_major_order() {
+        let mut y = Array2::from_shape_vec((2, 2).f(), vec![1.0, 3.0, 2.0, 4.0]).unwrap();
+        assert!(State::as_slice(&y).is_empty());
+        assert!(matches!(check_layout(&y), Err(Error::Layout { .. })));
+        y.standardise();
+        assert_eq!(State::as_slice(&y), &[1.0, 2.0, 3.0, 4.0]);
+    }
+
+    #[test]
+    fn finds_what_is_not_finite() {
+        assert_eq!(first_not_finite(&[1.0, f64::MAX, -3.0, f64::MAX]), None);
+        assert_eq!(first_not_finite(&[1.0, f64::NAN]), Some(1));
+        assert_eq!(first_not_finite(&[f32::INFINITY, f32::NEG_INFINITY]), Some(0));
+    }
+}

@@ -1,0 +1,359 @@
+//! One accepted step after another: the loop under [`Flow::solve`](crate::Flow::solve), for the caller's own use.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use num_traits::Float as _;
+
+use crate::field::Counted;
+use crate::flow::{Flow, Progress};
+use crate::integrate::{Integrator, Polynomial, initial_step};
+use crate::state::first_not_finite;
+use crate::watch::{Outcome, Watch};
+use crate::{Error, Occurrence, Real, Result, State, Stats, VectorField};
+
+/// A run in progress: each [`advance`](Self::advance) takes one step that stands, and handles events.
+///
+/// As an iterator it yields `(t, y)` after each step. Made by [`Flow::stepper`](crate::Flow::stepper).
+///
+/// ```
+/// use flowfield::{Flow, field, integrate::Tsit5};
+/// let mut flow = Flow::new(field(|_t, y: &[f64; 1], dy| dy[0] = -y[0]), Tsit5::new());
+/// let mut run = flow.stepper(0.0, 5.0, [1.0])?;
+/// while run.advance()? {
+///     if run.y()[0] < 0.5 { break; }      // the caller's own stopping rule
+/// }
+/// assert!(run.t() > 0.69 && run.t() < 5.0);
+/// # Ok::<(), flowfield::Error>(())
+/// ```
+pub struct Stepper<'f, 'a, V, I, S: State> {
+    pub(crate) flow: &'f mut Flow<'a, V, I, S>,
+    pub(crate) t0: S::Elem,
+    pub(crate) t1: S::Elem,
+    pub(crate) t: S::Elem,
+    pub(crate) y: S,
+    pub(crate) stats: Stats,
+    pub(crate) log: Vec<Occurrence<S>>,
+    /// The state before an event changed it, if the last step ended in one that did.
+    pub(crate) changed: bool,
+    /// Size proposed for the next step, and of the last one tried.
+    pub(crate) h: S::Elem,
+    pub(crate) worst: usize,
+    t_prev: S::Elem,
+    y_prev: S,
+    poly: Polynomial<S::Elem>,
+    poly_ready: bool,
+    watch: Option<Watch<S>>,
+    smooth: bool,
+    done: bool,
+}
+
+impl<S: State, V, I> fmt::Debug for Stepper<'_, '_, V, I, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stepper")
+            .field("t", &self.t)
+            .field("t1", &self.t1)
+            .field("h", &self.h)
+            .field("stats", &self.stats)
+            .field("done", &self.done)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I, S> {
+    /// A run from `y0` (checked by the flow) over `[t0, t1]`, with its first step size chosen.
+    pub(crate) fn begin(
+        flow: &'f mut Flow<'a, V, I, S>,
+        (t0, t1): (S::Elem, S::Elem),
+        y0: S,
+    ) -> (Self, Result<()>) {
+        let y_prev = y0.clone();
+        let zero = S::Elem::of(0.0);
+        let mut run = Stepper {
+            flow,
+            t0,
+            t1,
+            t: t0,
+            y: y0,
+            stats: Stats::default(),
+            log: Vec::new(),
+            changed: false,
+            h: zero,
+            worst: 0,
+            t_prev: t0,
+            y_prev,
+            poly: Polynomial::default(),
+            poly_ready: false,
+            watch: None,
+            smooth: true,
+            done: t0 == t1,
+        };
+        let outcome = run.set_up();
+        (run, outcome)
+    }
+
+    fn set_up(&mut self) -> Result<()> {
+        self.flow.check_run(self.t0, self.t1, &self.y)?;
+        let flow = &mut *self.flow;
+        flow.integrator.init(&self.y)?;
+        flow.controller.restart();
+        if !flow.events.is_empty() {
+            self.watch = Some(Watch::start(&mut flow.events, self.t, &self.y)?);
+        }
+        if !self.done {
+            self.flow.field.redraw();
+            self.h = self.first_step()?;
+        }
+        Ok(())
+    }
+
+    fn first_step(&mut self) -> Result<S::Elem> {
+        let direction = (self.t1 - self.t0).signum();
+        let flow = &mut *self.flow;
+        if let Some(h) = flow.fixed_step.or(flow.first_step) {
+            return Ok(h.abs() * direction);
+        }
+        let order = flow.integrator.error_order().unwrap_or(1);
+        let mut slope = self.y.clone();
+        let mut scratch = self.y.clone();
+        let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+        field.eval(self.t, &self.y, &mut slope);
+        if let Some(component) = first_not_finite(slope.as_slice()) {
+            return Err(Error::FieldNotFinite { t: self.t.f64(), h: 0.0, component });
+        }
+        let start = (self.t, &self.y, &slope);
+        let h = initial_step(field, start, direction, order, &flow.tol, (&mut self.y_prev, &mut scratch));
+        flow.integrator.prime(&slope);
+        Ok(h)
+    }
+
+    /// Takes one step that stands; false (and no step) at the end of the run.
+    ///
+    /// # Errors
+    /// The field not finite, the step size underflowing, the step budget used up, an event function that is
+    /// NaN, the observer's stop. The state is then the last good one, and a further call tries again.
+    pub fn advance(&mut self) -> Result<bool> {
+        if self.done {
+            return Ok(false);
+        }
+        if self.stats.accepted > 0 {
+            let jumped = self.flow.field.redraw();
+            self.flow.integrator.accept(self.smooth && !jumped);
+        }
+        (self.smooth, self.changed, self.poly_ready) = (true, false, false);
+        std::mem::swap(&mut self.y, &mut self.y_prev);
+        self.t_prev = self.t;
+        match self.attempt() {
+            Ok((t, h)) => self.arrive(t, h)?,
+            Err(e) => {
+                std::mem::swap(&mut self.y, &mut self.y_prev);
+                return Err(e);
+            }
+        }
+        self.report()?;
+        Ok(true)
+    }
+
+    /// Tries steps from `y_prev` until one stands; gives the time reached and the next step's size.
+    #[inline(always)]
+    fn attempt(&mut self) -> Result<(S::Elem, S::Elem)> {
+        loop {
+            if self.stats.accepted + self.stats.rejected >= self.flow.max_steps {
+                return Err(self.too_many_steps());
+            }
+            let (h, last) = self.clipped();
+            self.h = h;
+            let flow = &mut *self.flow;
+            let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+            flow.integrator.step(field, self.t, h, &self.y_prev, &mut self.y)?;
+            let t = if last { self.t1 } else { self.t + h };
+            if let Some(fixed) = flow.fixed_step {
+                self.check_fixed(h)?;
+                return Ok((t, fixed.abs() * h.signum()));
+            }
+            let err = flow.integrator.error_norm(&flow.tol, h, &self.y_prev, &self.y);
+            let Some(err) = err else {
+                return Err(Error::NoErrorEstimate { method: flow.integrator.name() });
+            };
+            let order = flow.integrator.error_order().unwrap_or(1);
+            let verdict = flow.controller.judge(h, err, order);
+            if verdict.accept {
+                return Ok((t, verdict.h));
+            }
+            self.reject(err, verdict.h)?;
+        }
+    }
+
+    /// The proposed step, no longer than allowed; to the end of the run if less than 1 % would remain.
+    #[inline(always)]
+    fn clipped(&self) -> (S::Elem, bool) {
+        let mut h = self.h;
+        if let Some(most) = self.flow.max_step {
+            h = h.abs().min(most) * h.signum();
+        }
+        let left = self.t1 - self.t;
+        if left.abs() <= h.abs() * S::Elem::of(1.01) { (left, true) } else { (h, false) }
+    }
+
+    #[cold]
+    fn reject(&mut self, err: S::Elem, h: S::Elem) -> Result<()> {
+        self.stats.rejected += 1;
+        let least = S::Elem::EPS * S::Elem::of(4.0) * self.t.abs() + S::Elem::min_positive_value();
+        if h.abs() > least {
+            self.h = h;
+            return Ok(());
+        }
+        let flow = &*self.flow;
+        self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y_prev, &self.y);
+        let (t, h, component) = (self.t.f64(), self.h.f64(), self.worst);
+        Err(if err.is_finite() {
+            Error::StepUnderflow { t, h, component }
+        } else {
+            Error::FieldNotFinite { t, h, component }
+        })
+    }
+
+    #[cold]
+    fn too_many_steps(&mut self) -> Error {
+        let flow = &*self.flow;
+        self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y, &self.y_prev);
+        Error::TooManySteps {
+            steps: self.stats.accepted + self.stats.rejected,
+            t: self.t.f64(),
+            t1: self.t1.f64(),
+            h: self.h.f64(),
+            component: self.worst,
+        }
+    }
+
+    fn check_fixed(&mut self, h: S::Elem) -> Result<()> {
+        let Some(component) = first_not_finite(self.y.as_slice()) else { return Ok(()) };
+        self.worst = component;
+        Err(Error::Diverged { step: self.stats.accepted, t: self.t.f64(), h: h.f64(), component })
+    }
+
+    /// Books the step to `t`, and cuts it at an event that ends the run or changes the state.
+    #[inline(always)]
+    fn arrive(&mut self, t: S::Elem, h_next: S::Elem) -> Result<()> {
+        self.stats.accepted += 1;
+        self.t = t;
+        let h = std::mem::replace(&mut self.h, h_next);
+        if self.watch.is_some() {
+            self.watch_step(h)?;
+        }
+        self.done |= self.t == self.t1;
+        Ok(())
+    }
+
+    fn watch_step(&mut self, h: S::Elem) -> Result<()> {
+        self.fill_poly_over(h)?;
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let events = &mut self.flow.events;
+        let Outcome::Cut { theta, terminal } = watch.search(events, &self.poly, &self.y, &mut self.log)?
+        else {
+            return Ok(());
+        };
+        self.t = self.t_prev + theta * h;
+        self.poly.value(theta, self.y.as_mut_slice());
+        if terminal {
+            self.done = true;
+            return Ok(());
+        }
+        watch.change(events, theta, &self.poly, self.t, &mut self.y)?;
+        if let Some(component) = first_not_finite(self.y.as_slice()) {
+            return Err(Error::Diverged {
+                step: self.stats.accepted,
+                t: self.t.f64(),
+                h: h.f64(),
+                component,
+            });
+        }
+        (self.smooth, self.changed) = (false, true);
+        self.flow.controller.restart();
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn report(&mut self) -> Result<()> {
+        let Some(observer) = &mut self.flow.observer else { return Ok(()) };
+        let progress = Progress { step: self.stats.accepted, t: self.t, h: self.h, y: &self.y };
+        match observer(&progress) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(Error::Stopped { t: self.t.f64(), steps: self.stats.accepted }),
+        }
+    }
+
+    /// The last step's polynomial.
+    pub(crate) fn polynomial(&mut self) -> Result<&Polynomial<S::Elem>> {
+        if !self.poly_ready {
+            // No event has cut the step, or the polynomial would be there.
+            self.fill_poly_over(self.t - self.t_prev)?;
+        }
+        Ok(&self.poly)
+    }
+
+    fn fill_poly_over(&mut self, h: S::Elem) -> Result<()> {
+        let flow = &mut *self.flow;
+        let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+        flow.integrator.dense(field, self.t_prev, h, &self.y_prev, &self.y, &mut self.poly)?;
+        self.poly_ready = true;
+        Ok(())
+    }
+
+    /// Writes the state at a time `t` inside the last step.
+    ///
+    /// # Errors
+    /// [`Error::OutsideSpan`], or a method without values inside its steps.
+    pub fn interpolate(&mut self, t: S::Elem, y: &mut S) -> Result<()> {
+        let (a, b) = (self.t_prev, self.t);
+        if t < a.min(b) || t > a.max(b) || a == b {
+            return Err(Error::OutsideSpan { t: t.f64(), t0: a.f64(), t1: b.f64() });
+        }
+        let poly = self.polynomial()?;
+        poly.value((t - poly.t) / poly.h, y.as_mut_slice());
+        Ok(())
+    }
+}
+
+impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
+    /// The time reached.
+    pub fn t(&self) -> S::Elem {
+        self.t
+    }
+
+    /// The state at that time.
+    pub fn y(&self) -> &S {
+        &self.y
+    }
+
+    /// The state, to be changed by the caller; the next step then evaluates the field anew.
+    pub fn y_mut(&mut self) -> &mut S {
+        self.smooth = false;
+        &mut self.y
+    }
+
+    /// The events that have happened.
+    pub fn events(&self) -> &[Occurrence<S>] {
+        &self.log
+    }
+
+    /// Work counts so far.
+    pub fn stats(&self) -> Stats {
+        self.stats
+    }
+}
+
+impl<S: State, V: VectorField<S>, I: Integrator<S>> Iterator for Stepper<'_, '_, V, I, S> {
+    type Item = Result<(S::Elem, S)>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.advance() {
+            Ok(true) => Some(Ok((self.t, self.y.clone()))),
+            Ok(false) => None,
+            Err(e) => {
+                self.done = true;
+                Some(Err(e))
+            }
+        }
+    }
+}
