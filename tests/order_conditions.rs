@@ -37,14 +37,14 @@ fn view<const S: usize>(t: &Tableau<S>) -> View {
     }
     let dense = match t.interpolant {
         Interpolant::Hermite => None,
-        Interpolant::Polynomial { order, weights, extra } => {
-            assert_eq!(weights.len(), S + extra.len(), "{}: a polynomial per stage", t.name);
+        Interpolant::Polynomial { order, nested, extra } => {
+            assert_eq!(nested.len(), S + extra.len(), "{}: a polynomial per stage", t.name);
             for stage in extra {
                 assert!(stage.a.len() <= a.len(), "{}: an extra stage uses earlier ones only", t.name);
                 a.push(stage.a.to_vec());
                 c.push(stage.c);
             }
-            Some((order as usize, weights.iter().map(|w| w.to_vec()).collect()))
+            Some((order as usize, nested.iter().map(|w| w.to_vec()).collect()))
         }
     };
     View { name: t.name, order: t.order as usize, embedded, a, b: t.b.to_vec(), c, fsal: t.fsal, dense }
@@ -145,18 +145,16 @@ fn defect(b: &[f64], theta: f64, q: usize, trees: &[Tree], w: &Weights) -> f64 {
     trees.iter().enumerate().filter(|(_, tree)| tree.order == q).map(of_tree).fold(0.0, f64::max)
 }
 
-/// `(bᵢ(θ))ᵢ` and its derivative, from the coefficients of `θ, θ², …`.
-fn at(weights: &[Vec<f64>], theta: f64) -> (Vec<f64>, Vec<f64>) {
-    let value = |w: &Vec<f64>| w.iter().rev().fold(0.0, |s, r| (s + r) * theta);
-    let slope =
-        |w: &Vec<f64>| w.iter().enumerate().rev().fold(0.0, |s: f64, (p, r)| s * theta + (p + 1) as f64 * r);
-    (weights.iter().map(value).collect(), weights.iter().map(slope).collect())
+/// `(bᵢ(θ))ᵢ` and their derivatives.
+fn at(nested: &[Vec<f64>], theta: f64) -> (Vec<f64>, Vec<f64>) {
+    let values = |f: fn(&[f64], f64) -> f64| nested.iter().map(|row| f(row, theta)).collect();
+    (values(Interpolant::weight), values(Interpolant::slope))
 }
 
-/// Rounding the coefficients of `bᵢ(θ)` to `f64` moves its values and slopes by as much.
-fn rounding(weights: &[Vec<f64>]) -> f64 {
-    let size = |w: &Vec<f64>| w.iter().enumerate().map(|(p, r)| (p + 1) as f64 * r.abs()).sum();
-    10.0 * f64::EPSILON + f64::EPSILON * weights.iter().map(size).fold(0.0, f64::max)
+/// What rounding the coefficients of `bᵢ(θ)` to `f64` may do to its values and slopes.
+fn rounding(nested: &[Vec<f64>]) -> f64 {
+    let size = |w: &Vec<f64>| w.iter().fold(10.0, |s: f64, r| s.max(r.abs()));
+    2.0 * f64::EPSILON * nested.iter().map(size).fold(0.0, f64::max)
 }
 
 /// What holds, holds to this, relative to the size of the terms that cancel.
@@ -212,13 +210,13 @@ fn every_method_has_its_order_and_no_more() {
 fn every_interpolant_has_its_order_and_no_more() {
     let trees = trees(10);
     for m in catalogue() {
-        let Some((order, weights)) = &m.dense else { continue };
+        let Some((order, nested)) = &m.dense else { continue };
         let w = elementary_weights(&m.a, &trees);
         let worst =
-            |q| THETAS.iter().map(|&th| defect(&at(weights, th).0, th, q, &trees, &w)).fold(0.0, f64::max);
+            |q| THETAS.iter().map(|&th| defect(&at(nested, th).0, th, q, &trees, &w)).fold(0.0, f64::max);
         for q in 1..=*order {
             let d = worst(q);
-            assert!(d < rounding(weights), "{}: order {order} inside, defect {d:e} at order {q}", m.name);
+            assert!(d < rounding(nested), "{}: order {order} inside, defect {d:e} at order {q}", m.name);
         }
         let d = worst(order + 1);
         assert!(d > BROKEN, "{}: order {order} inside, but the next one holds to {d:e}", m.name);
@@ -228,21 +226,41 @@ fn every_interpolant_has_its_order_and_no_more() {
 #[test]
 fn interpolants_meet_the_step_and_its_slopes_at_both_ends() {
     for m in catalogue() {
-        let Some((_, weights)) = &m.dense else { continue };
+        let Some((_, nested)) = &m.dense else { continue };
         let s = m.b.len();
         // The stage that is f(t + h, y₁): the last one, or the first of the interpolant's own.
         let last = if m.fsal { s - 1 } else { s };
         let same = m.a[last].iter().zip(&m.b).all(|(a, b)| a == b);
         assert!(same && m.c[last] == 1.0, "{}: stage {last} is not the slope at the end", m.name);
 
-        let (_, slope) = at(weights, 0.0);
-        let (end, end_slope) = at(weights, 1.0);
-        for i in 0..weights.len() {
+        let (_, slope) = at(nested, 0.0);
+        let (end, end_slope) = at(nested, 1.0);
+        for i in 0..nested.len() {
             assert_eq!(slope[i], if i == 0 { 1.0 } else { 0.0 }, "{}: initial slope, stage {i}", m.name);
             let gap = (end[i] - m.b.get(i).unwrap_or(&0.0)).abs();
-            assert!(gap < rounding(weights), "{}: end value, stage {i}: {gap:e}", m.name);
+            assert!(gap < rounding(nested), "{}: end value, stage {i}: {gap:e}", m.name);
             let gap = (end_slope[i] - if i == last { 1.0 } else { 0.0 }).abs();
-            assert!(gap < rounding(weights), "{}: end slope, stage {i}: {gap:e}", m.name);
+            assert!(gap < rounding(nested), "{}: end slope, stage {i}: {gap:e}", m.name);
+        }
+    }
+}
+
+#[test]
+fn slopes_inside_a_step_are_exact_for_polynomials_in_time() {
+    for m in catalogue() {
+        let Some((order, nested)) = &m.dense else { continue };
+        for theta in THETAS {
+            let (_, slope) = at(nested, theta);
+            for k in 0..*order as i32 {
+                let sum: f64 = slope.iter().zip(&m.c).map(|(s, c)| s * c.powi(k)).sum();
+                let gap = (sum - theta.powi(k)).abs();
+                assert!(
+                    gap < 10.0 * rounding(nested),
+                    "{}: slope of t^{} at {theta}: {gap:e}",
+                    m.name,
+                    k + 1
+                );
+            }
         }
     }
 }

@@ -2,9 +2,14 @@
 
 use crate::Real;
 
-/// `y(t + θh) = Σₚ θᵖ cₚ` for `θ` in [0, 1]: what every method says about the inside of its step.
+/// What every method says about the inside of its step: for `θ` in [0, 1], with `θ̄ = 1 − θ`,
 ///
-/// Stored compactly as `degree + 1` rows of the state's length.
+/// ```text
+/// y(t + θh) = c₀ + θ (c₁ + θ̄ (c₂ + θ (c₃ + θ̄ (c₄ + …))))
+/// ```
+///
+/// The form of Hairer's codes (HNW II.6): it costs what powers of `θ` cost, but keeps the digits that their large
+/// coefficients lose, and both ends are exact. Stored compactly as `degree + 1` rows of the state's length.
 #[derive(Debug, Clone, Default)]
 pub struct Polynomial<F> {
     pub(crate) t: F,
@@ -22,22 +27,21 @@ impl<F: Real> Polynomial<F> {
         self.coefficients.resize((degree + 1) * y0.len(), F::zero());
     }
 
-    /// The coefficient of `θᵖ`.
-    pub fn coefficient_mut(&mut self, power: usize) -> &mut [F] {
-        &mut self.coefficients[power * self.width..(power + 1) * self.width]
+    /// The coefficient `cₖ`.
+    pub fn coefficient_mut(&mut self, k: usize) -> &mut [F] {
+        &mut self.coefficients[k * self.width..(k + 1) * self.width]
     }
 
     /// The cubic with values `y0`, `y1` and slopes `f0`, `f1` at the ends of the step (HNW II.6, 6.7).
     pub fn hermite(&mut self, t: F, h: F, (y0, f0): (&[F], &[F]), (y1, f1): (&[F], &[F])) {
         self.start(t, h, 3, y0);
-        let (two, three) = (F::of(2.0), F::of(3.0));
         let n = self.width;
         for i in 0..n {
             let d = y1[i] - y0[i];
             let (s0, s1) = (h * f0[i], h * f1[i]);
-            self.coefficients[n + i] = s0;
-            self.coefficients[2 * n + i] = three * d - two * s0 - s1;
-            self.coefficients[3 * n + i] = s0 + s1 - two * d;
+            self.coefficients[n + i] = d;
+            self.coefficients[2 * n + i] = s0 - d;
+            self.coefficients[3 * n + i] = (d - s0) + (d - s1);
         }
     }
 
@@ -46,23 +50,36 @@ impl<F: Real> Polynomial<F> {
         (self.coefficients.len() / self.width.max(1)).max(1) - 1
     }
 
-    /// Writes the value at `θ` (Horner's rule).
+    /// Writes the value at `θ`.
     pub fn value(&self, theta: F, out: &mut [F]) {
         let top = self.degree();
         out.copy_from_slice(&self.coefficients[top * self.width..]);
-        for row in self.coefficients[..top * self.width].chunks_exact(self.width.max(1)).rev() {
-            out.iter_mut().zip(row).for_each(|(o, &c)| *o = *o * theta + c);
+        for (k, row) in
+            self.coefficients[..top * self.width].chunks_exact(self.width.max(1)).enumerate().rev()
+        {
+            let (factor, _) = factor(k, theta);
+            out.iter_mut().zip(row).for_each(|(o, &c)| *o = *o * factor + c);
         }
     }
 
     /// Writes the derivative with respect to time at `θ`.
     pub fn slope(&self, theta: F, out: &mut [F]) {
-        out.fill(F::zero());
-        for (power, row) in self.coefficients.chunks_exact(self.width.max(1)).enumerate().skip(1).rev() {
-            let p = F::of(power as f64) / self.h;
-            out.iter_mut().zip(row).for_each(|(o, &c)| *o = *o * theta + p * c);
+        let rows = self.degree() + 1;
+        for (i, out) in out.iter_mut().enumerate() {
+            let (mut value, mut slope) = (F::zero(), F::zero());
+            for k in (0..rows).rev() {
+                let (factor, sign) = factor(k, theta);
+                slope = slope * factor + sign * value;
+                value = value * factor + self.coefficients[k * self.width + i];
+            }
+            *out = slope / self.h;
         }
     }
+}
+
+/// What multiplies the bracket after `cₖ`, `θ` or `1 − θ`, and its derivative.
+fn factor<F: Real>(k: usize, theta: F) -> (F, F) {
+    if k.is_multiple_of(2) { (theta, F::one()) } else { (F::one() - theta, -F::one()) }
 }
 
 #[cfg(test)]

@@ -193,9 +193,9 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
     ) -> Result<()> {
         match Self::T.interpolant {
             Interpolant::Hermite => self.hermite(field, t, h, (y0, y1), out),
-            Interpolant::Polynomial { weights, extra, .. } => {
+            Interpolant::Polynomial { nested, extra, .. } => {
                 self.extra_stages(field, t, h, y0, extra);
-                self.polynomial(t, h, y0, weights, out);
+                self.polynomial(t, h, y0, nested, out);
             }
         }
         Ok(())
@@ -247,11 +247,11 @@ impl<M: Method<N>, S: State, const N: usize> ExplicitRk<M, S, N> {
         }
     }
 
-    fn polynomial(&self, t: S::Elem, h: S::Elem, y0: &S, weights: &[&[f64]], out: &mut Polynomial<S::Elem>) {
+    fn polynomial(&self, t: S::Elem, h: S::Elem, y0: &S, nested: &[&[f64]], out: &mut Polynomial<S::Elem>) {
         let Some(k) = &self.k else { return };
-        let degree = weights.iter().map(|w| w.len()).max().unwrap_or(0);
+        let degree = nested.iter().map(|w| w.len()).max().unwrap_or(0);
         out.start(t, h, degree, y0.as_slice());
-        for (k, w) in k.iter().chain(&self.extra).zip(weights) {
+        for (k, w) in k.iter().chain(&self.extra).zip(nested) {
             for (p, &w) in w.iter().enumerate().filter(|(_, w)| **w != 0.0) {
                 let factor = h * S::Elem::of(w);
                 let row = out.coefficient_mut(p + 1);

@@ -37,15 +37,52 @@ pub struct Tableau<const S: usize> {
 pub enum Interpolant {
     /// Cubic Hermite from values and slopes at both ends (order 3).
     Hermite,
-    /// `y(t + θh) = y₀ + h Σᵢ bᵢ(θ) kᵢ` with `bᵢ(θ) = Σₚ weights[i][p] θ^(p+1)`.
+    /// `y(t + θh) = y₀ + h Σᵢ bᵢ(θ) kᵢ`, where [`Interpolant::weight`] of `nested[i]` is `bᵢ(θ)`.
     Polynomial {
         /// Order of the interpolated values (global error h^order).
         order: u32,
         /// A row per stage, first the method's `S`, then the extra ones; missing numbers at a row's end are zero.
-        weights: &'static [&'static [f64]],
+        nested: &'static [&'static [f64]],
         /// Stages evaluated only when values inside a step are wanted.
         extra: &'static [ExtraStage],
     },
+}
+
+impl Interpolant {
+    /// `bᵢ(θ)` from a stage's row of nested coefficients, with `θ̄ = 1 − θ`:
+    ///
+    /// ```text
+    /// b(θ) = θ (w₀ + θ̄ (w₁ + θ (w₂ + θ̄ (w₃ + …))))
+    /// ```
+    ///
+    /// Dense output has stood in this form since `DOPRI5` and `DOP853`. It costs what Horner's rule costs; but powers of
+    /// `θ` have large coefficients that cancel, and lose three more digits in methods of high order. Both ends are exact:
+    /// `b(1) = w₀`, `b′(0) = w₀ + w₁`.
+    ///
+    /// ```
+    /// use flowfield::integrate::explicit::tableau::Interpolant;
+    ///
+    /// let row = [1.0, 1.0]; // θ (1 + θ̄) = 2θ − θ²
+    /// assert_eq!(Interpolant::weight(&row, 0.5), 0.75);
+    /// assert_eq!(Interpolant::slope(&row, 0.5), 1.0);
+    /// ```
+    pub fn weight(row: &[f64], theta: f64) -> f64 {
+        row.iter().enumerate().rev().fold(0.0, |b, (k, w)| (b + w) * factor(k, theta).0)
+    }
+
+    /// `bᵢ′(θ)`, for the slope `y′(t + θh) = Σᵢ bᵢ′(θ) kᵢ`.
+    pub fn slope(row: &[f64], theta: f64) -> f64 {
+        let step = |(b, slope): (f64, f64), (k, w): (usize, &f64)| {
+            let (factor, sign) = factor(k, theta);
+            ((b + w) * factor, slope * factor + (b + w) * sign)
+        };
+        row.iter().enumerate().rev().fold((0.0, 0.0), step).1
+    }
+}
+
+/// `θ` or `1 − θ`, whichever multiplies the `k`-th bracket, and its derivative.
+fn factor(k: usize, theta: f64) -> (f64, f64) {
+    if k.is_multiple_of(2) { (theta, 1.0) } else { (1.0 - theta, -1.0) }
 }
 
 /// A stage that only the interpolant needs; it may use all stages before it (the method's, then extra ones).

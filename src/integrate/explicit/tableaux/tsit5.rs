@@ -8,7 +8,7 @@ use crate::integrate::explicit::tableau::{Interpolant, Method, Tableau, lower};
 /// step are free and of order 4.
 ///
 /// Reference: Ch. Tsitouras, Comput. Math. Appl. 62 (2011) 770–775. Coefficients at the digits of OrdinaryDiffEq.jl's
-/// `Tsit5`; the interpolant, printed in the paper in factors of 17 digits, is expanded in powers of `θ`.
+/// `Tsit5`, the interpolant at the 17 digits of the paper.
 #[derive(Debug, Clone, Copy)]
 pub struct Tsit5;
 
@@ -48,17 +48,17 @@ impl Method<7> for Tsit5 {
         ]),
         e3: None,
         fsal: true,
-        interpolant: Interpolant::Polynomial { order: 4, weights: &WEIGHTS, extra: &[] },
+        interpolant: Interpolant::Polynomial { order: 4, nested: &NESTED, extra: &[] },
     };
 }
 
-/// `bᵢ(θ) = Σₚ WEIGHTS[i][p] θ^(p+1)`.
-const WEIGHTS: [&[f64]; 7] = [
-    &[1.0, -2.763706197274826, 2.9132554618219126, -1.0530884977290216],
-    &[0.0, 0.13169999999999998, -0.2234, 0.1017],
-    &[0.0, 3.9302962368947516, -5.941033872131505, 2.490627285651253],
-    &[0.0, -12.411077166933676, 30.33818863028232, -16.548102889244902],
-    &[0.0, 37.50931341651104, -88.1789048947664, 47.37952196281928],
-    &[0.0, -27.896526289197286, 65.09189467479366, -34.87065786149661],
-    &[0.0, 1.5, -4.0, 2.5],
+/// `bᵢ(θ)`, in the nested form of [`Interpolant::weight`].
+const NESTED: [&[f64]; 7] = [
+    &[0.09646076681806523, 0.9035392331819347, -0.8070784663638696, -1.0530884977290216],
+    &[0.01, -0.01, 0.02, 0.1017],
+    &[0.4798896504144996, -0.4798896504144996, 0.9597793008289992, 2.490627285651253],
+    &[1.379008574103742, -1.379008574103742, 2.758017148207484, -16.548102889244902],
+    &[-3.290069515436081, 3.290069515436081, -6.580139030872162, 47.37952196281928],
+    &[2.324710524099774, -2.324710524099774, 4.649421048199548, -34.87065786149661],
+    &[0.0, 0.0, -1.0, 2.5],
 ];
