@@ -1,12 +1,16 @@
 //! **A flow is a vector field plus an integrator.**
 
 mod clip;
+pub mod dataset;
 pub mod error;
 mod event;
 mod field;
 mod flow;
 pub mod integrate;
+pub mod matching;
+pub mod metric;
 pub mod nn;
+mod parameter_flow;
 mod record;
 mod rng;
 mod scalar;
@@ -20,6 +24,7 @@ pub use error::{Error, Result};
 pub use event::{Event, Occurrence};
 pub use field::{VectorField, field};
 pub use flow::{Flow, Progress};
+pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
 pub use solution::{Failure, Solution, Stats};
 pub use state::State;
