@@ -31,6 +31,14 @@ pub trait Real:
     /// This number in double precision (exact).
     fn f64(self) -> f64;
 
+    /// Adding and subtracting this rounds a small number to an integer, which then sits in the low bits.
+    #[doc(hidden)]
+    const ROUND: Self;
+
+    /// 2^n from `self` = n + [`ROUND`](Self::ROUND), for n in the range of normal exponents.
+    #[doc(hidden)]
+    fn exp2_of_rounded(self) -> Self;
+
     /// `self` to the power `p`, to a relative error below 2e-4; for step-size factors.
     ///
     /// Own arithmetic instead of the platform's `pow`: it costs a few nanoseconds, and a step-size
@@ -43,6 +51,7 @@ pub trait Real:
 
 impl Real for f32 {
     const EPS: Self = f32::EPSILON;
+    const ROUND: Self = 1.5 * (1 << 23) as f32;
     #[inline(always)]
     fn of(x: f64) -> Self {
         x as f32
@@ -51,10 +60,15 @@ impl Real for f32 {
     fn f64(self) -> f64 {
         f64::from(self)
     }
+    #[inline(always)]
+    fn exp2_of_rounded(self) -> Self {
+        f32::from_bits(self.to_bits().wrapping_add(127) << 23)
+    }
 }
 
 impl Real for f64 {
     const EPS: Self = f64::EPSILON;
+    const ROUND: Self = 1.5 * (1_u64 << 52) as f64;
     #[inline(always)]
     fn of(x: f64) -> Self {
         x
@@ -62,6 +76,10 @@ impl Real for f64 {
     #[inline(always)]
     fn f64(self) -> f64 {
         self
+    }
+    #[inline(always)]
+    fn exp2_of_rounded(self) -> Self {
+        f64::from_bits(self.to_bits().wrapping_add(1023) << 52)
     }
 }
 
