@@ -19,7 +19,6 @@ pub(crate) struct Watch<S: State> {
 struct Root<F> {
     event: usize,
     theta: F,
-    after: F,
 }
 
 /// How a step ended for the events.
@@ -90,8 +89,8 @@ impl<S: State> Watch<S> {
                 self.at(event, i, step, to)?
             };
             if event.counts(self.last[i], g) {
-                let (theta, after) = self.root(event, i, step, (from, self.last[i]), (to, g))?;
-                self.found.push(Root { event: i, theta, after });
+                let theta = self.root(event, i, step, (from, self.last[i]), (to, g))?;
+                self.found.push(Root { event: i, theta });
             }
             (from, self.last[i]) = (to, g);
         }
@@ -107,7 +106,7 @@ impl<S: State> Watch<S> {
         step: &Polynomial<S::Elem>,
         (mut a, mut ga): (S::Elem, S::Elem),
         (mut b, mut gb): (S::Elem, S::Elem),
-    ) -> Result<(S::Elem, S::Elem)> {
+    ) -> Result<S::Elem> {
         let of = S::Elem::of;
         let tight = round_off(step);
         let width = b - a;
@@ -135,7 +134,7 @@ impl<S: State> Watch<S> {
             }
             budget -= 1.0;
         }
-        Ok((b, gb))
+        Ok(b)
     }
 
     fn at(

@@ -3,6 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use flowfield::VectorField;
 use flowfield::nn::{Activation, Mlp, Network, TimeFeatures};
 use ndarray::{Array1, Array2};
 

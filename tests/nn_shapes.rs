@@ -1,7 +1,7 @@
 //! What networks and velocity fields refuse, and what the field over rows is.
 
-use flowfield::Error;
 use flowfield::nn::{Activation, Mlp, Network, one_hot};
+use flowfield::{Error, VectorField};
 use ndarray::{Array1, Array2, ShapeBuilder as _, concatenate};
 
 #[test]

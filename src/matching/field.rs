@@ -23,7 +23,7 @@ use crate::{Error, Real, Result, VectorField};
 /// `[x (d) | t (1) | condition]` and returns `d` numbers, as [`Mlp::velocity`](crate::nn::Mlp::velocity) does.
 ///
 /// ```
-/// use flowfield::{Flow, dataset::{moons, normal}, integrate::{Adam, Rk4}, matching::Matching, nn::{Mlp, NetworkExt}};
+/// use flowfield::{Flow, dataset::{moons, normal}, integrate::{Adam, Rk4}, matching::Matching, nn::{Mlp, Network}};
 /// let data = moons::<f32>(2_000, 0.05, 0);
 /// let net = Mlp::velocity(2, &[64, 64]);
 /// let mut theta = net.init(0);

@@ -14,7 +14,7 @@ use crate::{Error, Flow, Real, Result};
 /// *Flow straight and fast*, 2022, theorems 3.5 and 3.7).
 ///
 /// ```
-/// use flowfield::{Flow, dataset::moons, integrate::Adam, matching::{Matching, Reflow}, nn::Mlp};
+/// use flowfield::{Flow, dataset::moons, integrate::Adam, matching::{Matching, Reflow}, nn::{Mlp, Network}};
 /// let data = moons::<f32>(1_000, 0.05, 0);
 /// let net = Mlp::velocity(2, &[32, 32]);
 /// let mut theta = net.init(0);
@@ -136,7 +136,12 @@ impl<'a, F: Real> Reflow<'a, F> {
         training.steps(last, F::of(self.h), theta)?;
         let loss = training.field_mut().mean_loss();
         let transport_cost = squared_distance(&pairs.noise, &pairs.data) / self.pairs as f64;
-        Ok(Round { straightness: self.measure(net, theta, &pairs)?, transport_cost, loss, evals: pairs.evals })
+        Ok(Round {
+            straightness: self.measure(net, theta, &pairs)?,
+            transport_cost,
+            loss,
+            evals: pairs.evals,
+        })
     }
 
     /// Straightness of the new flow from the first of the pairs' noise.
@@ -166,7 +171,7 @@ fn velocity<'n, F: Real, N: Network<F>>(
     net: &'n N,
     theta: &'n Array1<F>,
     condition: Option<&'n Array2<F>>,
-) -> VelocityField<'n, N, F> {
+) -> VelocityField<'n, F, N> {
     let field = net.field(theta);
     match condition {
         Some(c) => field.condition(c),

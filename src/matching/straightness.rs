@@ -40,7 +40,12 @@ where
     V: VectorField<Array2<F>>,
 {
     let even = steps > 0 && steps.is_multiple_of(2);
-    Error::setting(even, "the number of steps", steps as f64, "Simpson's rule needs an even number of at least 2")?;
+    Error::setting(
+        even,
+        "the number of steps",
+        steps as f64,
+        "Simpson's rule needs an even number of at least 2",
+    )?;
     let h = F::of(1.0 / steps as f64);
     let mut flow = Flow::new(field, Rk4::new());
     let mut end = z0.clone();

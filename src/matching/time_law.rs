@@ -32,7 +32,9 @@ impl TimeLaw {
                 let need = "it must be positive and finite";
                 Error::setting(std > 0.0 && std.is_finite(), "the logit-normal std", std, need)
             }
-            TimeLaw::Grid(k) => Error::setting(k > 0, "the number of grid times", k as f64, "it must be at least 1"),
+            TimeLaw::Grid(k) => {
+                Error::setting(k > 0, "the number of grid times", k as f64, "it must be at least 1")
+            }
         }
     }
 

@@ -3,13 +3,13 @@
 use ndarray::{Array2, ArrayRef1, ArrayRef2};
 
 use super::Network;
-use crate::{Error, Real, Result};
+use crate::{Error, Real, Result, VectorField};
 
 /// The field dx/dt = v(theta, [x | t | condition]) on rows x of an `Array2`, made by
 /// [`Network::field`].
 ///
 /// ```
-/// use flowfield::nn::{Mlp, Network};
+/// use flowfield::{VectorField, nn::{Mlp, Network}};
 /// use ndarray::Array2;
 /// let net = Mlp::velocity(2, &[16]);
 /// let theta = net.init(0);
@@ -45,35 +45,6 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
         self
     }
 
-    /// Checks the network, the parameters and the shapes for states like `x`.
-    ///
-    /// # Errors
-    /// Zero-width layers, a theta of another length, and rows that do not fill the network's inputs
-    /// together with the time and the condition.
-    pub fn check(&self, x: &Array2<F>) -> Result<()> {
-        self.net.check()?;
-        Error::shape("theta", &[self.net.n_params()], self.theta.shape())?;
-        let condition = self.condition.map_or(0, |c| c.ncols());
-        if let Some(c) = self.condition {
-            Error::shape("condition", &[x.nrows(), condition], c.shape())?;
-        }
-        Error::shape(
-            "[x | t | condition]",
-            &[x.nrows(), self.net.inputs()],
-            &[x.nrows(), x.ncols() + 1 + condition],
-        )?;
-        Error::shape("x", &[x.nrows(), self.net.outputs()], x.shape())
-    }
-
-    /// Writes the velocities at time `t` of the rows of `x` to `dx`.
-    ///
-    /// Allocates at the first call for a number of rows. What [`check`](Self::check) would refuse gives NaN.
-    pub fn eval(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) {
-        if self.check(x).and_then(|()| self.run(t, x, dx)).is_err() {
-            dx.fill(F::nan());
-        }
-    }
-
     fn run(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) -> Result<()> {
         let (rows, inputs) = (x.nrows(), self.net.inputs());
         if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != rows) {
@@ -90,6 +61,34 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
             }
         }
         self.net.forward(self.theta, input, dx, tape)
+    }
+}
+
+impl<F: Real, N: Network<F>> VectorField<Array2<F>> for VelocityField<'_, F, N> {
+    /// Writes the velocities at time `t` of the rows of `x` to `dx`.
+    ///
+    /// Allocates at the first call for a number of rows. What [`check`](Self::check) would refuse gives NaN.
+    fn eval(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) {
+        if self.check(x).and_then(|()| self.run(t, x, dx)).is_err() {
+            dx.fill(F::nan());
+        }
+    }
+
+    /// Zero-width layers, a theta of another length, and rows that do not fill the network's inputs
+    /// together with the time and the condition are errors.
+    fn check(&self, x: &Array2<F>) -> Result<()> {
+        self.net.check()?;
+        Error::shape("theta", &[self.net.n_params()], self.theta.shape())?;
+        let condition = self.condition.map_or(0, |c| c.ncols());
+        if let Some(c) = self.condition {
+            Error::shape("condition", &[x.nrows(), condition], c.shape())?;
+        }
+        Error::shape(
+            "[x | t | condition]",
+            &[x.nrows(), self.net.inputs()],
+            &[x.nrows(), x.ncols() + 1 + condition],
+        )?;
+        Error::shape("x", &[x.nrows(), self.net.outputs()], x.shape())
     }
 }
 
