@@ -38,8 +38,7 @@ impl<F: Real> Pass<'_, F> {
     pub(super) fn product(
         &self,
         rows: usize,
-        a: &[F],
-        a_width: usize,
+        (a, a_width): (&[F], usize),
         b: &Pack<F>,
         depth: usize,
         c: &mut [F],
@@ -56,7 +55,7 @@ impl<F: Real> Pass<'_, F> {
             let (below, above) = block.values.split_at_mut(l + 1);
             let (width, inputs) = (self.outputs(l), self.inputs(l));
             let z = &mut above[0][..rows * stride(width)];
-            self.product(rows, &below[l], inputs, &self.weights[l], inputs + 1, z, false);
+            self.product(rows, (&below[l], inputs), &self.weights[l], inputs + 1, z, false);
             if l + 1 == self.weights.len() {
                 return;
             }
@@ -92,15 +91,8 @@ impl<F: Real> Pass<'_, F> {
             if l == 0 && xbar.is_none() {
                 return;
             }
-            self.product(
-                rows,
-                &g.now,
-                self.outputs(l),
-                &self.transposes[l],
-                self.outputs(l),
-                &mut g.next,
-                false,
-            );
+            let wide = self.outputs(l);
+            self.product(rows, (&g.now, wide), &self.transposes[l], wide, &mut g.next, false);
             if l > 0 {
                 let width = self.inputs(l);
                 self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });
