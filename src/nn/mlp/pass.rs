@@ -1,7 +1,7 @@
 //! One block of rows forward and backward through all layers.
 
 use super::block::{Block, Scratch};
-use super::rows::{gather, spread};
+use super::rows::copy_rows;
 use super::{Mlp, stride};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
@@ -69,7 +69,7 @@ impl<F: Real> Pass<'_, F> {
     /// Copies the outputs out of a record.
     pub(super) fn outputs_of(&self, block: &Block<F>, y: &mut [F]) {
         let width = self.net.outputs;
-        gather(&block.values[self.weights.len()], stride(width), y, width);
+        copy_rows(&block.values[self.weights.len()], stride(width), y, width, width);
     }
 
     /// Reverse mode from `ybar`: adds to the gradient; writes the cotangent of x.
@@ -109,7 +109,7 @@ impl<F: Real> Pass<'_, F> {
         let width = self.net.outputs;
         let stride = stride(width);
         g[..ybar.len() / width * stride].fill(F::zero());
-        spread(ybar, width, g, stride);
+        copy_rows(ybar, width, g, stride, width);
     }
 
     /// Gradient of layer `l`: the inputs transposed, times the cotangents of its outputs.

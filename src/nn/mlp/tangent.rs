@@ -6,7 +6,7 @@
 
 use super::block::{Block, Scratch};
 use super::pass::{Gradient, Pass};
-use super::rows::gather;
+use super::rows::copy_rows;
 use super::stride;
 use crate::Real;
 use crate::nn::kernel::{Arith, Kernel, padded};
@@ -39,7 +39,7 @@ impl<F: Real> Pass<'_, F> {
     /// Copies the tangents of y out of the scratch.
     pub(super) fn tangents_of_outputs(&self, scratch: &Scratch<F>, dy: &mut [F]) {
         let width = self.net.outputs;
-        gather(&scratch.inner[self.weights.len() - 1], stride(width), dy, width);
+        copy_rows(&scratch.inner[self.weights.len() - 1], stride(width), dy, width, width);
     }
 
     /// Reverse over forward, after [`tangent`](Self::tangent) with the same dx: adds to the gradient of
