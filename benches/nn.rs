@@ -1,4 +1,5 @@
-//! Times of the network's kernels: `cargo bench --bench nn` (`RAYON_NUM_THREADS=1` for one thread).
+//! Times of the network's kernels: `cargo bench --bench nn` (`RAYON_NUM_THREADS=1` for one thread;
+//! `cargo bench --bench nn -- "(a)"` for the lines with (a) in their name).
 //!
 //! Prints, for three velocity networks, the time of one `loss_gradient` (forward, squared error and
 //! backward, weights packed anew) and its rate; then a forward pass, and a bare product.
@@ -61,8 +62,11 @@ fn rows_like(rows: usize, columns: usize) -> Array2<f32> {
     Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) as f32).sin())
 }
 
-/// Times 41 repeats, each of as many calls as take about five milliseconds.
+/// Times 41 repeats, each of as many calls as take about five milliseconds; an argument selects by name.
 fn report(name: &str, flops: usize, mut call: impl FnMut() -> Result<f32>) -> Result<()> {
+    if std::env::args().skip(1).any(|only| !only.starts_with("--") && !name.contains(&only)) {
+        return Ok(());
+    }
     let start = Instant::now();
     call()?;
     let calls = (0.005 / start.elapsed().as_secs_f64()).clamp(1.0, 1000.0) as u32;

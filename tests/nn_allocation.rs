@@ -57,8 +57,7 @@ fn allocations(net: &Mlp, rows: usize) -> usize {
     inside - 1 + ALLOCATIONS.load(Ordering::Relaxed) - before
 }
 
-#[test]
-fn no_allocation_after_the_tape() {
+fn main() {
     let features = TimeFeatures::Sinusoidal { pairs: 4, max_freq: 50.0 };
     let small = Mlp::velocity(2, &[64, 64]).activation(Activation::Selu).time(features);
     assert_eq!(allocations(&small, 256), 0);

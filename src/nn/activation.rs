@@ -1,6 +1,6 @@
 //! Activation functions: value, first and second derivative, applied to whole blocks.
 
-use super::kernel::{Arith, GROUP, Isa, Kernel, expm1, normal_cdf, padded, sigmoid, softplus, tanh};
+use super::kernel::{Arith, GROUP, Isa, Kernel, expm1_below, normal_cdf, padded, sigmoid, softplus, tanh};
 use crate::Real;
 
 /// An activation function σ, applied to every hidden unit.
@@ -104,7 +104,7 @@ impl<F: Real> Kernel for Activate<'_, F> {
                 (z * s, first, s * r * A::fma(z, r - s, F::of(2.0)))
             }),
             Activation::Selu => self.each(|z| {
-                let negative = F::of(SELU_SCALE_ALPHA) * expm1::<A, F>(z);
+                let negative = F::of(SELU_SCALE_ALPHA) * expm1_below::<A, F>(z);
                 let slope = negative + F::of(SELU_SCALE_ALPHA);
                 let positive = z > zero;
                 let value = if positive { F::of(SELU_SCALE) * z } else { negative };

@@ -94,9 +94,9 @@ fn horner<A: Arith, F: Real>(c: &'static [f64], x: F) -> F {
     p
 }
 
-/// (e^r - 1, 2^n) with x = n ln 2 + r; x is clamped to the range of normal numbers.
+/// (e^r - 1, 2^n) with x = n ln 2 + r; x is clamped to the range of normal numbers, from above only if `BOUNDED`.
 #[inline(always)]
-fn exp_parts<A: Arith, F: Real>(x: F) -> (F, F) {
+fn exp_parts<A: Arith, F: Real, const BOUNDED: bool>(x: F) -> (F, F) {
     let (lo, hi) = if single::<F>() { (-87.3, 88.3) } else { (-708.3, 709.4) };
     // ln 2 in two parts, the first short enough for n times it to be exact.
     let (ln2_hi, ln2_lo) = if single::<F>() {
@@ -104,7 +104,7 @@ fn exp_parts<A: Arith, F: Real>(x: F) -> (F, F) {
     } else {
         (0.693_147_180_369_123_8, 1.908_214_929_270_587_7e-10)
     };
-    let x = if x > F::of(hi) { F::of(hi) } else { x };
+    let x = if BOUNDED && x > F::of(hi) { F::of(hi) } else { x };
     let x = if x < F::of(lo) { F::of(lo) } else { x };
     let rounded = A::fma(x, F::of(std::f64::consts::LOG2_E), F::ROUND);
     let n = rounded - F::ROUND;
@@ -117,14 +117,21 @@ fn exp_parts<A: Arith, F: Real>(x: F) -> (F, F) {
 /// e^x; saturates instead of overflowing.
 #[inline(always)]
 pub(crate) fn exp<A: Arith, F: Real>(x: F) -> F {
-    let (e, scale) = exp_parts::<A, F>(x);
+    let (e, scale) = exp_parts::<A, F, true>(x);
     A::fma(e, scale, scale)
 }
 
 /// e^x - 1 without cancellation near 0.
 #[inline(always)]
 pub(crate) fn expm1<A: Arith, F: Real>(x: F) -> F {
-    let (e, scale) = exp_parts::<A, F>(x);
+    let (e, scale) = exp_parts::<A, F, true>(x);
+    A::fma(e, scale, scale - F::one())
+}
+
+/// The same for x below the overflow of e^x, and something (perhaps not a number) elsewhere.
+#[inline(always)]
+pub(crate) fn expm1_below<A: Arith, F: Real>(x: F) -> F {
+    let (e, scale) = exp_parts::<A, F, false>(x);
     A::fma(e, scale, scale - F::one())
 }
 

@@ -39,9 +39,10 @@ impl<F: Real> Kernel for RowsTimesPack<'_, F> {
         let b = self.b;
         for (group, groups, panel) in b.panels() {
             match groups {
-                4 if wide::<A, F>() >= 4 => self.panel::<A, 4>(group, panel),
-                2 if wide::<A, F>() >= 2 => self.panel::<A, 2>(group, panel),
-                _ => self.panel::<A, 1>(group, panel),
+                4 if wide::<A, F>() >= 4 => self.panel::<A, 4, GROUP>(group, panel),
+                2 if wide::<A, F>() >= 2 => self.panel::<A, 2, GROUP>(group, panel),
+                _ if is_narrow(b.width(), group) => self.panel::<A, 1, NARROW>(group, panel),
+                _ => self.panel::<A, 1, GROUP>(group, panel),
             }
         }
     }
@@ -49,36 +50,38 @@ impl<F: Real> Kernel for RowsTimesPack<'_, F> {
 
 impl<F: Real> RowsTimesPack<'_, F> {
     #[inline(always)]
-    fn panel<A: Arith, const N: usize>(&mut self, group: usize, panel: &[F]) {
+    fn panel<A: Arith, const N: usize, const L: usize>(&mut self, group: usize, panel: &[F]) {
         let b = &panel.as_chunks::<GROUP>().0.as_chunks::<N>().0[..self.depth];
         let mut row = 0;
         while row < self.rows {
-            row += match (height::<A, F>(), self.rows - row) {
-                (6, 6..) => self.tile::<A, N, 6>(row, group, b),
-                (3.., 4..) if height::<A, F>() > 3 => self.tile::<A, N, 4>(row, group, b),
-                (3, 3..) => self.tile::<A, N, 3>(row, group, b),
-                (2.., 2..) => self.tile::<A, N, 2>(row, group, b),
-                _ => self.tile::<A, N, 1>(row, group, b),
+            row += match next_height::<A, F, L>(self.rows - row) {
+                12 => self.tile::<A, N, L, 12>(row, group, b),
+                6 => self.tile::<A, N, L, 6>(row, group, b),
+                4 => self.tile::<A, N, L, 4>(row, group, b),
+                3 => self.tile::<A, N, L, 3>(row, group, b),
+                2 => self.tile::<A, N, L, 2>(row, group, b),
+                _ => self.tile::<A, N, L, 1>(row, group, b),
             };
         }
     }
 
     #[inline(always)]
-    fn tile<A: Arith, const N: usize, const H: usize>(
+    fn tile<A: Arith, const N: usize, const L: usize, const H: usize>(
         &mut self,
         row: usize,
         group: usize,
         b: &[[Group<F>; N]],
     ) -> usize {
         let a: [&[F]; H] = std::array::from_fn(|i| &self.a[(row + i) * self.a_stride..][..b.len()]);
-        let mut sum = [[[F::zero(); GROUP]; N]; H];
+        let mut sum = [[[F::zero(); L]; N]; H];
         for p in 0..b.len() {
             let b = &b[p];
             for i in 0..H {
-                multiply_add::<A, F, N>(a[i][p], b, &mut sum[i]);
+                multiply_add::<A, F, N, L>(a[i][p], b, &mut sum[i]);
             }
         }
-        store(&sum, &mut self.c[row * self.c_stride + group * GROUP..], self.c_stride, self.add);
+        let c = &mut self.c[row * self.c_stride + group * GROUP..];
+        store(&sum, c, self.c_stride, self.add);
         H
     }
 }
@@ -124,11 +127,11 @@ impl<F: Real> TransposeTimesRows<'_, F> {
     fn panel<A: Arith, const N: usize>(&mut self, group: usize) {
         let mut i = 0;
         while i < self.height {
-            i += match (height::<A, F>(), self.height - i) {
-                (6, 6..) => self.tile::<A, N, 6>(i, group),
-                (3.., 4..) if height::<A, F>() > 3 => self.tile::<A, N, 4>(i, group),
-                (3, 3..) => self.tile::<A, N, 3>(i, group),
-                (2.., 2..) => self.tile::<A, N, 2>(i, group),
+            i += match next_height::<A, F, GROUP>(self.height - i) {
+                6 => self.tile::<A, N, 6>(i, group),
+                4 => self.tile::<A, N, 4>(i, group),
+                3 => self.tile::<A, N, 3>(i, group),
+                2 => self.tile::<A, N, 2>(i, group),
                 _ => self.tile::<A, N, 1>(i, group),
             };
         }
@@ -143,7 +146,7 @@ impl<F: Real> TransposeTimesRows<'_, F> {
             let b = &b[group * GROUP..(group + N) * GROUP];
             let (b, _) = b.as_chunks::<GROUP>().0.as_chunks::<N>();
             for i in 0..H {
-                multiply_add::<A, F, N>(a[i], &b[0], &mut sum[i]);
+                multiply_add::<A, F, N, GROUP>(a[i], &b[0], &mut sum[i]);
             }
         }
         let stride = padded(self.width);
@@ -152,20 +155,24 @@ impl<F: Real> TransposeTimesRows<'_, F> {
     }
 }
 
-/// `sum += a b`, one row of a tile.
+/// `sum += a b` on the first `L` lanes of each group, one row of a tile.
 #[inline(always)]
-fn multiply_add<A: Arith, F: Real, const N: usize>(a: F, b: &[Group<F>; N], sum: &mut [Group<F>; N]) {
+fn multiply_add<A: Arith, F: Real, const N: usize, const L: usize>(
+    a: F,
+    b: &[Group<F>; N],
+    sum: &mut [[F; L]; N],
+) {
     for n in 0..N {
-        for l in 0..GROUP {
+        for l in 0..L {
             sum[n][l] = A::fma(a, b[n][l], sum[n][l]);
         }
     }
 }
 
-/// Writes or adds a tile to C.
+/// Writes or adds a tile to C; lanes beyond `L` become zero.
 #[inline(always)]
-fn store<F: Real, const N: usize, const H: usize>(
-    sum: &[[Group<F>; N]; H],
+fn store<F: Real, const N: usize, const L: usize, const H: usize>(
+    sum: &[[[F; L]; N]; H],
     c: &mut [F],
     stride: usize,
     add: bool,
@@ -174,11 +181,24 @@ fn store<F: Real, const N: usize, const H: usize>(
         let (c, sum) = (&mut c[i * stride..][..N * GROUP], &sum[i]);
         let c = c.as_chunks_mut::<GROUP>().0;
         for n in 0..N {
-            for l in 0..GROUP {
+            for l in 0..L {
                 c[n][l] = if add { c[n][l] + sum[n][l] } else { sum[n][l] };
+            }
+            for l in L..GROUP {
+                c[n][l] = F::zero();
             }
         }
     }
+}
+
+/// Lanes computed of a last group that is at most half full: a network's few outputs. (In the transposed
+/// product, which is as high as the layer's inputs, the same was not faster.)
+const NARROW: usize = GROUP / 2;
+
+/// Whether the group starting at column `16 group` is at most half full.
+#[inline(always)]
+fn is_narrow(width: usize, group: usize) -> bool {
+    width <= group * GROUP + NARROW
 }
 
 /// Groups in the widest tile.
@@ -187,11 +207,21 @@ const fn wide<A: Arith, F>() -> usize {
     if A::BYTES == 64 { 16 / size_of::<F>() } else { 1 }
 }
 
-/// Rows in the highest tile: with the widest panel, three quarters of the registers accumulate.
+/// Rows of the next tile when `left` rows are left.
+///
+/// In the widest panel three quarters of the registers accumulate; in a narrow one there are enough
+/// rows to hide the latency of a fused multiply-add.
 #[inline(always)]
-const fn height<A: Arith, F>() -> usize {
-    let rows = A::REGISTERS * 3 / 4 * A::BYTES / (wide::<A, F>() * GROUP * size_of::<F>());
-    if rows >= 6 { 6 } else { rows }
+fn next_height<A: Arith, F, const L: usize>(left: usize) -> usize {
+    let groups = if L == GROUP { wide::<A, F>() } else { 1 };
+    let most = A::REGISTERS * 3 / 4 * A::BYTES / (groups * L * size_of::<F>());
+    let most = if L == GROUP && most > 6 { 6 } else { most };
+    match left.min(most) {
+        12.. => 12,
+        6.. => 6,
+        4.. => 4,
+        left => left,
+    }
 }
 
 #[cfg(test)]

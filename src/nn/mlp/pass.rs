@@ -1,7 +1,7 @@
 //! One block of rows forward and backward through all layers.
 
 use super::block::{Block, Scratch};
-use super::rows::{gather, spread};
+use super::rows::copy_rows;
 use super::{Mlp, stride};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
@@ -38,8 +38,7 @@ impl<F: Real> Pass<'_, F> {
     pub(super) fn product(
         &self,
         rows: usize,
-        a: &[F],
-        a_width: usize,
+        (a, a_width): (&[F], usize),
         b: &Pack<F>,
         depth: usize,
         c: &mut [F],
@@ -56,7 +55,7 @@ impl<F: Real> Pass<'_, F> {
             let (below, above) = block.values.split_at_mut(l + 1);
             let (width, inputs) = (self.outputs(l), self.inputs(l));
             let z = &mut above[0][..rows * stride(width)];
-            self.product(rows, &below[l], inputs, &self.weights[l], inputs + 1, z, false);
+            self.product(rows, (&below[l], inputs), &self.weights[l], inputs + 1, z, false);
             if l + 1 == self.weights.len() {
                 return;
             }
@@ -70,7 +69,7 @@ impl<F: Real> Pass<'_, F> {
     /// Copies the outputs out of a record.
     pub(super) fn outputs_of(&self, block: &Block<F>, y: &mut [F]) {
         let width = self.net.outputs;
-        gather(&block.values[self.weights.len()], stride(width), y, width);
+        copy_rows(&block.values[self.weights.len()], stride(width), y, width, width);
     }
 
     /// Reverse mode from `ybar`: adds to the gradient; writes the cotangent of x.
@@ -92,15 +91,8 @@ impl<F: Real> Pass<'_, F> {
             if l == 0 && xbar.is_none() {
                 return;
             }
-            self.product(
-                rows,
-                &g.now,
-                self.outputs(l),
-                &self.transposes[l],
-                self.outputs(l),
-                &mut g.next,
-                false,
-            );
+            let wide = self.outputs(l);
+            self.product(rows, (&g.now, wide), &self.transposes[l], wide, &mut g.next, false);
             if l > 0 {
                 let width = self.inputs(l);
                 self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });
@@ -117,7 +109,7 @@ impl<F: Real> Pass<'_, F> {
         let width = self.net.outputs;
         let stride = stride(width);
         g[..ybar.len() / width * stride].fill(F::zero());
-        spread(ybar, width, g, stride);
+        copy_rows(ybar, width, g, stride, width);
     }
 
     /// Gradient of layer `l`: the inputs transposed, times the cotangents of its outputs.

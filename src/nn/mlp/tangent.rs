@@ -6,7 +6,7 @@
 
 use super::block::{Block, Scratch};
 use super::pass::{Gradient, Pass};
-use super::rows::gather;
+use super::rows::copy_rows;
 use super::stride;
 use crate::Real;
 use crate::nn::kernel::{Arith, Kernel, padded};
@@ -25,9 +25,9 @@ impl<F: Real> Pass<'_, F> {
         for l in 0..self.weights.len() {
             let (inputs, width) = (self.inputs(l), self.outputs(l));
             let inner = &mut scratch.inner[l];
-            self.product(rows, &scratch.tangents[l], inputs, &self.weights[l], inputs, inner, false);
+            self.product(rows, (&scratch.tangents[l], inputs), &self.weights[l], inputs, inner, false);
             if with_theta {
-                self.product(rows, &block.values[l], inputs, &self.tangents[l], inputs + 1, inner, true);
+                self.product(rows, (&block.values[l], inputs), &self.tangents[l], inputs + 1, inner, true);
             }
             if l + 1 < self.weights.len() {
                 let (by, out) = (&block.first[l], &mut scratch.tangents[l + 1]);
@@ -39,7 +39,7 @@ impl<F: Real> Pass<'_, F> {
     /// Copies the tangents of y out of the scratch.
     pub(super) fn tangents_of_outputs(&self, scratch: &Scratch<F>, dy: &mut [F]) {
         let width = self.net.outputs;
-        gather(&scratch.inner[self.weights.len() - 1], stride(width), dy, width);
+        copy_rows(&scratch.inner[self.weights.len() - 1], stride(width), dy, width, width);
     }
 
     /// Reverse over forward, after [`tangent`](Self::tangent) with the same dx: adds to the gradient of
@@ -68,11 +68,11 @@ impl<F: Real> Pass<'_, F> {
                 return;
             }
             let (wide, packed) = (self.outputs(l), &self.transposes[l]);
-            self.product(rows, &s.now, wide, packed, wide, &mut s.next, false);
+            self.product(rows, (&s.now, wide), packed, wide, &mut s.next, false);
             if q_is_zero {
                 q.next[..rows * stride(self.inputs(l))].fill(F::zero());
             } else {
-                self.product(rows, &q.now, wide, packed, wide, &mut q.next, false);
+                self.product(rows, (&q.now, wide), packed, wide, &mut q.next, false);
             }
             if l > 0 {
                 let (first, second, inner) = (&block.first[l - 1], &block.second[l - 1], &inner[l - 1]);
