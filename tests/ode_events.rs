@@ -104,7 +104,7 @@ fn simultaneous_events_keep_the_order_of_the_flow() {
 
 fn ball(bounces: usize, backward: bool) -> flowfield::Solution<Y> {
     let fall = field(|_t, y: &Y, dy: &mut Y| (dy[0], dy[1]) = (y[1], -10.0));
-    let bounce = Event::when(|_t, y: &Y| y[0]).falling().then(|_t, y: &mut Y| y[1] = -0.9 * y[1]);
+    let bounce = Event::when(|_t, y: &Y| y[0]).falling().then(|_t, y: &mut Y| y[1] *= -0.9);
     // Time of `bounces` flights from (0, 5): 1 + 0.9 + 0.81 + ..
     let end = (1.0 - 0.9f64.powi(bounces as i32)) / 0.1 - 1e-3 * 0.9f64.powi(bounces as i32 - 1);
     let mut flow = Flow::new(fall, Tsit5::new()).tol(1e-12).event(bounce);

@@ -132,10 +132,22 @@ pub fn image_grid(file: &Path, side: usize, zoom: i32, columns: &[String], rows:
 }
 
 fn draw_image(root: &Area<'_>, image: &[f32], side: usize, zoom: i32, (left, top): (i32, i32)) -> Drawn {
-    for (i, value) in image.iter().enumerate() {
-        let grey = ((value.clamp(-1.0, 1.0) + 1.0) * 127.5) as u8;
-        let (x, y) = (left + (i % side) as i32 * zoom, top + (i / side) as i32 * zoom);
-        root.draw(&Rectangle::new([(x, y), (x + zoom, y + zoom)], RGBColor(grey, grey, grey).filled()))?;
+    for y in 0..side as i32 * zoom {
+        for x in 0..side as i32 * zoom {
+            let at = |p: i32| ((p as f32 + 0.5) / zoom as f32 - 0.5).clamp(0.0, side as f32 - 1.0);
+            let value = bilinear(image, side, at(x), at(y));
+            let grey = ((value.clamp(-1.0, 1.0) + 1.0) * 127.5) as u8;
+            root.draw_pixel((left + x, top + y), &RGBColor(grey, grey, grey))?;
+        }
     }
     Ok(())
+}
+
+/// The image between its pixels' centres.
+fn bilinear(image: &[f32], side: usize, x: f32, y: f32) -> f32 {
+    let (i, j) = (x as usize, y as usize);
+    let (i1, j1) = ((i + 1).min(side - 1), (j + 1).min(side - 1));
+    let (u, v) = (x - i as f32, y - j as f32);
+    let row = |j: usize| image[j * side + i] * (1.0 - u) + image[j * side + i1] * u;
+    row(j) * (1.0 - v) + row(j1) * v
 }

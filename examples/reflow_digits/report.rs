@@ -76,6 +76,9 @@ impl Report {
             }
             println!(" | {:>12.3}", row.straightness);
         }
+        println!(
+            "\nThe distilled flow is trained for its single step alone. Straightness 0: every path a straight line."
+        );
     }
 
     pub fn print_json(&self) {
@@ -102,10 +105,10 @@ impl Report {
     ) -> std::result::Result<Vec<PathBuf>, Box<dyn std::error::Error>> {
         let samples = options.file("digits_samples.png")?;
         let names: Vec<String> = (0..CLASSES).map(|c| c.to_string()).collect();
-        image_grid(&samples, 8, 6, &names, &sample_rows(digits, stages, options.seed)?)?;
+        image_grid(&samples, 8, 7, &names, &sample_rows(digits, stages, options.seed)?)?;
         let paths = options.file("digits_paths.png")?;
         let times: Vec<String> = PATH_TIMES.iter().map(|t| format!("{t:.2}")).collect();
-        image_grid(&paths, 8, 6, &times, &path_rows(stages, options.seed)?)?;
+        image_grid(&paths, 8, 8, &times, &path_rows(stages, options.seed)?)?;
         Ok(vec![samples, paths])
     }
 }
@@ -149,7 +152,11 @@ fn sample_rows(digits: &Digits, stages: &Stages, seed: u64) -> Result<Vec<ImageR
             let x = euler(&stages.net, theta, &noise, &classes, n)?;
             for line in 0..LINES {
                 let images = x.slice(s![line * CLASSES..(line + 1) * CLASSES, ..]);
-                let name = if line == 0 { format!("{model}, {n}") } else { String::new() };
+                let name = if line == 0 {
+                    format!("{model}, {n} step{}", if n == 1 { "" } else { "s" })
+                } else {
+                    String::new()
+                };
                 rows.push(ImageRow { name, images: images.rows().into_iter().map(|r| r.to_vec()).collect() });
             }
         }

@@ -23,7 +23,7 @@ pub struct Budget {
 
 impl Budget {
     pub fn new(options: &Options, rows: usize) -> Budget {
-        let epochs = options.epochs.unwrap_or(if options.quick { 60 } else { 1500 });
+        let epochs = options.epochs.unwrap_or(if options.quick { 300 } else { 1500 });
         let steps = (epochs * rows).div_ceil(BATCH).max(8);
         if options.quick {
             Budget { widths: vec![128; 3], steps, pairs: 2000, samples: 500 }

@@ -26,7 +26,7 @@ pub(crate) fn initial_step<S: State, V: VectorField<S>>(
         *y1 = y + direction * h0 * f;
     }
     field.eval(t0 + direction * h0, y1, f1);
-    f1.as_mut_slice().iter_mut().zip(f).for_each(|(f1, &f)| *f1 = *f1 - f);
+    f1.as_mut_slice().iter_mut().zip(f).for_each(|(f1, &f)| *f1 -= f);
     let d2 = tol.norm(y, y, &f1.as_slice()) / h0;
     let largest = if d1 > d2 { d1 } else { d2 };
     let exponent = of(1.0 / (f64::from(order) + 1.0));

@@ -153,11 +153,9 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
             if smooth && Self::T.fsal {
                 k.swap(0, N - 1);
                 self.k1_ready = true;
-            } else if smooth && self.end_slope_ready {
-                if let Some(slope) = &mut self.end_slope {
-                    std::mem::swap(&mut k[0], slope);
-                    self.k1_ready = true;
-                }
+            } else if let (true, Some(slope)) = (smooth && self.end_slope_ready, &mut self.end_slope) {
+                std::mem::swap(&mut k[0], slope);
+                self.k1_ready = true;
             }
         }
         self.end_slope_ready = false;
