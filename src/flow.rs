@@ -214,19 +214,23 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
     /// What went wrong, with time, step size, state, worst component, and everything computed until then.
     pub fn solve(&mut self, t0: S::Elem, t1: S::Elem, mut y0: S) -> Result<Solution<S>, Box<Failure<S>>> {
         y0.standardise();
-        let (mut run, mut outcome) = Stepper::begin(self, (t0, t1), y0);
+        let (mut run, ready) = Stepper::begin(self, (t0, t1), y0);
         let mut record = Record::new(&run);
-        while outcome.is_ok() {
-            outcome = match run.advance() {
-                Ok(false) => break,
-                Ok(true) => record.step(&mut run),
-                Err(e) => Err(e),
-            };
-        }
+        let error = match ready {
+            Ok(()) => loop {
+                match run.advance() {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(record.finish(run)),
+                    Err(e) => break e,
+                }
+                if let Err(e) = record.step(&mut run) {
+                    break e;
+                }
+            },
+            Err(e) => e,
+        };
         let (t, h, worst, y) = (run.t, run.h, run.worst, run.y.clone());
-        let partial = record.finish(run);
-        outcome.map_err(|error| Box::new(Failure { error, t, h, y, worst, partial: partial.clone() }))?;
-        Ok(partial)
+        Err(Box::new(Failure { error, t, h, y, worst, partial: record.finish(run) }))
     }
 
     /// A run in the caller's hands, step by step.

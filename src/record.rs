@@ -61,6 +61,7 @@ impl<S: State> Record<S> {
     }
 
     /// Takes what is wanted of the step just made.
+    #[inline]
     pub(crate) fn step<V, I>(&mut self, run: &mut Stepper<'_, '_, V, I, S>) -> Result<()>
     where
         V: VectorField<S>,

@@ -120,18 +120,30 @@ impl<F: Real> Tolerance<F> {
     /// The norm of an error; NaN if anything in it is.
     #[inline(always)]
     pub fn norm(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
-        let n = y0.len();
-        let y1 = &y1[..n];
         let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) else {
             return self.norm_of_each(y0, y1, error);
         };
         let (r, a) = (*r, *a + F::min_positive_value());
-        root_mean_square(n, |i| error.at(i) / weight(a, r, y0[i], y1[i]))
+        let n = y0.len();
+        let y1 = &y1[..n];
+        // The inverse weight apart from the error: it is ready before the error is.
+        let scaled = |i: usize| error.at(i) * (F::one() / weight(a, r, y0[i], y1[i]));
+        let mut sum = F::zero();
+        let whole = if n < 8 { 0 } else { n / 8 * 8 };
+        for i in whole..n {
+            let x = scaled(i);
+            sum += x * x;
+        }
+        if whole > 0 {
+            sum += sum_in_lanes(whole, scaled);
+        }
+        (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
     }
 
     #[inline(never)]
     fn norm_of_each(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
-        root_mean_square(y0.len(), |i| error.at(i) / self.weight(i, y0[i], y1[i]))
+        let scaled = (0..y0.len()).map(|i| error.at(i) / self.weight(i, y0[i], y1[i]));
+        (scaled.map(|x| x * x).sum::<F>() / F::of(y0.len().max(1) as f64)).sqrt()
     }
 
     /// The component whose scaled error is largest, a NaN counting as largest of all.
@@ -171,26 +183,17 @@ fn weight<F: Real>(atol: F, rtol: F, y0: F, y1: F) -> F {
     atol + rtol * larger
 }
 
-/// √(Σ term(i)² / n), in eight partial sums so that the loop can run in vector registers.
+/// Σ term(i)² for i < n, a multiple of eight, in eight partial sums so that the loop can run in vector registers.
 #[inline(always)]
-fn root_mean_square<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
-    let whole = n / 8 * 8;
-    let mut sum = F::zero();
-    for i in whole..n {
-        let x = term(i);
-        sum += x * x;
-    }
-    if whole > 0 {
-        let mut lanes = [F::zero(); 8];
-        for start in (0..whole).step_by(8) {
-            for (lane, sum) in lanes.iter_mut().enumerate() {
-                let x = term(start + lane);
-                *sum += x * x;
-            }
+fn sum_in_lanes<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
+    let mut lanes = [F::zero(); 8];
+    for start in (0..n).step_by(8) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            let x = term(start + lane);
+            *sum += x * x;
         }
-        sum = lanes.iter().fold(sum, |s, &x| s + x);
     }
-    (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
+    lanes.iter().fold(F::zero(), |s, &x| s + x)
 }
 
 #[cfg(test)]
