@@ -2,7 +2,8 @@
 
 use super::{Mlp, stride};
 use crate::Real;
-use crate::nn::time_features::{features, pull_back, pull_back_curvature, tangent};
+use crate::nn::kernel::Isa;
+use crate::nn::time_features::{Present, pull_back, pull_back_curvature, tangent};
 
 /// Copies rows of `width` numbers, `from_stride` apart, to rows `to_stride` apart.
 ///
@@ -43,15 +44,14 @@ impl Mlp {
     }
 
     /// Writes a_0: the columns of x, the features of its time column, a one.
-    pub(super) fn present<F: Real>(&self, x: &[F], a: &mut [F]) {
+    pub(super) fn present<F: Real>(&self, isa: Isa, x: &[F], a: &mut [F]) {
         let (n, width) = (self.inputs, self.features());
         copy_rows(x, n, a, stride(width), n);
         let rows = x.len() / n;
         a.chunks_exact_mut(stride(width)).take(rows).for_each(|a| a[width] = F::one());
         if let Some(t) = self.timed() {
-            for (x, a) in x.chunks_exact(n).zip(a.chunks_exact_mut(stride(width))) {
-                features(&self.frequencies, x[t], &mut a[n..width]);
-            }
+            let (frequencies, stride) = (&self.frequencies[..], stride(width));
+            isa.run(Present { frequencies, x, inputs: n, column: t, a, stride });
         }
     }
 
