@@ -1,11 +1,12 @@
 //! One block of rows forward and backward through all layers.
 
 use super::block::{Block, Scratch};
-use super::rows::copy_rows;
 use super::{Mlp, stride};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
-use crate::nn::kernel::{Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, padded};
+use crate::nn::kernel::{
+    Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded,
+};
 
 /// What all blocks of a pass share.
 #[derive(Clone, Copy)]
