@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use flowfield::Result;
-use flowfield::nn::{Activation, Mlp, Network};
+use flowfield::nn::{Activation, Mlp, Network, TimeFeatures};
 use ndarray::{Array1, Array2};
 
 fn main() -> Result<()> {
@@ -17,6 +17,8 @@ fn main() -> Result<()> {
     gradient("(a) 3 -> 3 x 64 -> 2, SELU, 256 rows", &a, 256)?;
     gradient("(b) 65 -> 4 x 256 -> 64, SiLU, 256 rows", &Mlp::velocity(64, &[256; 4]), 256)?;
     gradient("(c) 65 -> 4 x 512 -> 64, SiLU, 1024 rows", &Mlp::velocity(64, &[512; 4]), 1024)?;
+    let timed = a.clone().time(TimeFeatures::Sinusoidal { pairs: 16, max_freq: 100.0 });
+    gradient("(a) with 16 pairs of time features", &timed, 256)?;
     forward("forward of (a), 10 000 rows", &a, 10_000)?;
     forward("512 x 512 x 512 product, weights packed anew", &Mlp::new(512, &[], 512), 512)
 }

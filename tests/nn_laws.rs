@@ -136,7 +136,7 @@ fn time_features_are_what_their_formula_says() {
     let net = Mlp::velocity(1, &[]).time(TimeFeatures::Sinusoidal { pairs: 2, max_freq: 7.0 });
     let theta = parameters::<f64>(&plain, 1);
     let (x, t) = (0.3, 0.8_f64);
-    let features = [x, t, t.sin(), t.cos(), (7.0 * t).sin(), (7.0 * t).cos()];
+    let features = [x, t, t.sin(), (7.0 * t).sin(), t.cos(), (7.0 * t).cos()];
     let want = value(&plain, &theta, &Array2::from_shape_vec((1, 6), features.to_vec()).unwrap());
     let got = value(&net, &theta, &Array2::from_shape_vec((1, 2), vec![x, t]).unwrap());
     close(&got, &want);

@@ -1,9 +1,11 @@
 //! How the time column is presented to the first layer of a velocity network.
 
+use super::kernel::{Arith, Kernel, sin_cos};
 use crate::Real;
 use crate::rng::Rng;
 
-/// Features of the time t, appended to a velocity network's input; t itself is always kept.
+/// Features of the time t, appended to a velocity network's input: all sines, then all cosines. The time
+/// itself is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum TimeFeatures {
     /// t alone.
@@ -45,38 +47,65 @@ impl TimeFeatures {
     }
 }
 
-/// Writes sin(ω t), cos(ω t) for every ω.
-pub(crate) fn features<F: Real>(frequencies: &[f64], t: F, out: &mut [F]) {
-    for (&omega, out) in frequencies.iter().zip(out.chunks_exact_mut(2)) {
-        let (sin, cos) = (F::of(omega) * t).sin_cos();
-        out.copy_from_slice(&[sin, cos]);
+/// Writes sin(ω_k t) for all k, then cos(ω_k t) for all k, in every row of a block.
+pub(crate) struct Present<'a, F> {
+    pub frequencies: &'a [f64],
+    /// Rows of x, and the distance between them; `column` is t.
+    pub x: &'a [F],
+    pub inputs: usize,
+    pub column: usize,
+    /// Rows of features, from column `inputs` on, and the distance between them.
+    pub a: &'a mut [F],
+    pub stride: usize,
+}
+
+impl<F: Real> Kernel for Present<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<A: Arith>(self) {
+        let (n, pairs) = (self.inputs, self.frequencies.len());
+        for (x, a) in self.x.chunks_exact(n).zip(self.a.chunks_exact_mut(self.stride)) {
+            let (sin, cos) = a[n..n + 2 * pairs].split_at_mut(pairs);
+            for ((&omega, sin), cos) in self.frequencies.iter().zip(sin).zip(cos) {
+                (*sin, *cos) = sin_cos::<A, F>(F::of(omega) * x[self.column]);
+            }
+        }
     }
+}
+
+/// (ω, sin, cos) of features, and a (sin, cos) pair of something like them.
+fn pairs<'a, F: Real>(
+    frequencies: &'a [f64],
+    features: &'a [F],
+    like: &'a [F],
+) -> impl Iterator<Item = (F, [F; 4])> {
+    let n = frequencies.len();
+    let pair = move |k: usize| [features[k], features[n + k], like[k], like[n + k]];
+    frequencies.iter().enumerate().map(move |(k, &omega)| (F::of(omega), pair(k)))
 }
 
 /// Writes the tangent of the features for the tangent `dt` of t.
 pub(crate) fn tangent<F: Real>(frequencies: &[f64], features: &[F], dt: F, out: &mut [F]) {
-    for ((&omega, f), out) in frequencies.iter().zip(features.chunks_exact(2)).zip(out.chunks_exact_mut(2)) {
-        let omega = F::of(omega) * dt;
-        out.copy_from_slice(&[omega * f[1], -omega * f[0]]);
+    let (sin, cos) = features.split_at(frequencies.len());
+    let (sin_out, cos_out) = out.split_at_mut(frequencies.len());
+    for (k, &omega) in frequencies.iter().enumerate() {
+        let rate = F::of(omega) * dt;
+        (sin_out[k], cos_out[k]) = (rate * cos[k], -rate * sin[k]);
     }
 }
 
 /// <cotangent, d features / dt>.
 pub(crate) fn pull_back<F: Real>(frequencies: &[f64], features: &[F], cotangent: &[F]) -> F {
-    let mut sum = F::zero();
-    for ((&omega, f), g) in frequencies.iter().zip(features.chunks_exact(2)).zip(cotangent.chunks_exact(2)) {
-        sum += F::of(omega) * (f[1] * g[0] - f[0] * g[1]);
-    }
-    sum
+    pairs(frequencies, features, cotangent)
+        .map(|(omega, [sin, cos, gs, gc])| omega * (cos * gs - sin * gc))
+        .sum()
 }
 
 /// <cotangent, d² features / dt²>.
 pub(crate) fn pull_back_curvature<F: Real>(frequencies: &[f64], features: &[F], cotangent: &[F]) -> F {
-    let mut sum = F::zero();
-    for ((&omega, f), g) in frequencies.iter().zip(features.chunks_exact(2)).zip(cotangent.chunks_exact(2)) {
-        sum -= F::of(omega * omega) * (f[0] * g[0] + f[1] * g[1]);
-    }
-    sum
+    pairs(frequencies, features, cotangent)
+        .map(|(omega, [sin, cos, gs, gc])| -omega * omega * (sin * gs + cos * gc))
+        .sum()
 }
 
 #[cfg(test)]

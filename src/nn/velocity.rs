@@ -1,8 +1,9 @@
 //! A trained velocity network as a vector field over rows.
 
-use ndarray::{Array2, ArrayRef1, ArrayRef2};
+use ndarray::{Array2, ArrayRef1, ArrayRef2, s};
 
 use super::Network;
+use super::kernel::copy_rows;
 use crate::{Error, Real, Result, VectorField};
 
 /// The field dx/dt = v(theta, [x | t | condition]) on rows x of an `Array2`, made by
@@ -42,25 +43,32 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
     /// Conditions each row of x on the same row of `rows`; see [`one_hot`] for labels.
     pub fn condition(mut self, rows: &'a ArrayRef2<F>) -> Self {
         self.condition = Some(rows);
+        self.scratch = None;
+        self.scratch = None;
         self
     }
 
     fn run(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) -> Result<()> {
-        let (rows, inputs) = (x.nrows(), self.net.inputs());
-        if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != rows) {
-            let input = Array2::zeros((rows, inputs));
-            self.scratch = Some(Scratch { input, tape: self.net.lean_tape(rows) });
+        let (inputs, dim) = (self.net.inputs(), x.ncols());
+        if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != x.nrows()) {
+            self.scratch = Some(self.scratch(x.nrows(), dim));
         }
         let Some(Scratch { input, tape }) = &mut self.scratch else { return Ok(()) };
-        for (i, (mut to, from)) in input.outer_iter_mut().zip(x.outer_iter()).enumerate() {
-            let dim = from.len();
-            to.iter_mut().zip(from).for_each(|(to, &from)| *to = from);
-            to[dim] = t;
-            if let Some(c) = self.condition {
-                to.iter_mut().skip(dim + 1).zip(c.row(i)).for_each(|(to, &c)| *to = c);
-            }
+        let x = x.as_standard_layout();
+        if let (Some(x), Some(input)) = (x.as_slice(), input.as_slice_mut()) {
+            copy_rows(x, dim, input, inputs, dim);
+            input.chunks_exact_mut(inputs).for_each(|row| row[dim] = t);
         }
         self.net.forward(self.theta, input, dx, tape)
+    }
+
+    /// Scratch for a number of rows, with the condition in place.
+    fn scratch(&self, rows: usize, dim: usize) -> Scratch<F, N::Tape> {
+        let mut input = Array2::zeros((rows, self.net.inputs()));
+        if let Some(condition) = self.condition {
+            input.slice_mut(s![.., dim + 1..]).assign(condition);
+        }
+        Scratch { input, tape: self.net.lean_tape(rows) }
     }
 }
 

@@ -79,6 +79,38 @@ const TAIL_64: &[f64] = &[
     -4.434_245_897_661_458e-10,
 ];
 
+/// (sin r - r) / r³ and (cos r - 1) / r² in powers of r², on |r| <= π/4.
+const SIN_32: &[f64] = &[-0.166_666_646_611_149, 0.008_332_748_037_528_802, -0.000_195_878_405_238_231_5];
+const COS_32: &[f64] = &[
+    -0.499_999_999_690_946_55,
+    0.041_666_650_634_931_315,
+    -0.001_388_758_863_784_169_5,
+    2.446_372_116_696_831e-5,
+];
+const SIN_64: &[f64] = &[
+    -0.166_666_666_666_666_66,
+    0.008_333_333_333_330_946,
+    -0.000_198_412_698_367_549_7,
+    2.755_731_610_068_312e-6,
+    -2.505_113_145_544_742_8e-8,
+    1.591_810_123_167_728e-10,
+];
+const COS_64: &[f64] = &[
+    -0.5,
+    0.041_666_666_666_666_64,
+    -0.001_388_888_888_888_076_7,
+    2.480_158_729_368_715e-5,
+    -2.755_731_556_415_152e-7,
+    2.087_588_639_090_108_3e-9,
+    -1.136_797_819_256_624_9e-11,
+];
+/// π/2 in three parts, the first two short enough for their product with n to be exact (`f32`, `f64`).
+const HALF_PI: [(f64, f64); 3] = [
+    (1.570_312_5, 1.570_796_326_734_125_6),
+    (0.000_483_751_296_997_070_3, 6.077_100_506_303_966e-11),
+    (7.549_789_954_891_882e-8, 2.022_266_248_795_950_6e-21),
+];
+
 #[inline(always)]
 const fn single<F>() -> bool {
     size_of::<F>() == 4
@@ -172,6 +204,32 @@ pub(crate) fn normal_cdf<A: Arith, F: Real>(x: F) -> (F, F) {
     (cdf, gauss * F::of(0.398_942_280_401_432_7))
 }
 
+/// (sin x, cos x): x = n π/2 + r with π/2 in three parts, accurate for |x| below 10⁴ (`f32`: 10³), beyond
+/// which the rounding of x itself is what counts; polynomials on |r| <= π/4, exchanged by the parity of n.
+#[inline(always)]
+pub(crate) fn sin_cos<A: Arith, F: Real>(x: F) -> (F, F) {
+    let rounded = A::fma(x, F::of(std::f64::consts::FRAC_2_PI), F::ROUND);
+    let n = rounded - F::ROUND;
+    let r =
+        HALF_PI.iter().fold(x, |r, &part| A::fma(n, F::of(-if single::<F>() { part.0 } else { part.1 }), r));
+    let r2 = r * r;
+    let sin = A::fma(r * r2, horner::<A, F>(if single::<F>() { SIN_32 } else { SIN_64 }, r2), r);
+    let cos = A::fma(r2, horner::<A, F>(if single::<F>() { COS_32 } else { COS_64 }, r2), F::one());
+    // n mod 4 by arithmetic: q in {0, 1, 2, 3}.
+    let q = n - F::of(4.0) * floor::<F>(n * F::of(0.25));
+    let odd = q == F::one() || q == F::of(3.0);
+    let (s, c) = if odd { (cos, sin) } else { (sin, cos) };
+    let s = if q >= F::of(2.0) { -s } else { s };
+    (s, if q == F::one() || q == F::of(2.0) { -c } else { c })
+}
+
+/// The integer part of a multiple of 1/4 that is small enough.
+#[inline(always)]
+fn floor<F: Real>(x: F) -> F {
+    let nearest = (x + F::ROUND) - F::ROUND;
+    if nearest > x { nearest - F::one() } else { nearest }
+}
+
 /// |x|, at most `most`; NaN stays.
 #[inline(always)]
 fn clamp_abs<F: Real>(x: F, most: f64) -> F {
@@ -186,6 +244,16 @@ mod tests {
 
     /// All functions at one point, by one instruction set.
     struct At<F>(F);
+
+    struct Circle<F>(F);
+
+    impl<F: Real> Kernel for Circle<F> {
+        type Output = (F, F);
+        #[inline(always)]
+        fn run<A: Arith>(self) -> (F, F) {
+            sin_cos::<A, F>(self.0)
+        }
+    }
 
     impl<F: Real> Kernel for At<F> {
         type Output = [F; 8];
@@ -252,6 +320,28 @@ mod tests {
             }
             assert!(worst::<f32>(isa, 80.0)[..6].iter().all(|&e| e < 4.0));
             assert!(worst::<f64>(isa, 700.0)[..6].iter().all(|&e| e < 4.0));
+        }
+    }
+
+    fn circle_is_close<F: Real>(isa: Isa, bound: f64) {
+        for i in -1_000..=1_000 {
+            let x = F::of(f64::from(i) / 1_000.0 * bound);
+            let (sin, cos) = isa.run(Circle(x));
+            let (want_sin, want_cos) = x.f64().sin_cos();
+            let worst = (sin.f64() - want_sin).abs().max((cos.f64() - want_cos).abs());
+            assert!(worst < F::EPS.f64(), "{isa:?} at {x}: {worst}");
+        }
+    }
+
+    #[test]
+    fn sines_and_cosines_are_within_round_off() {
+        for &isa in Isa::available() {
+            for bound in [0.9, 7.0, 900.0] {
+                circle_is_close::<f32>(isa, bound);
+                circle_is_close::<f64>(isa, bound * 10.0);
+            }
+            assert_eq!(isa.run(Circle(0.0_f32)), (0.0, 1.0));
+            assert!(isa.run(Circle(f64::NAN)).0.is_nan() && isa.run(Circle(f32::INFINITY)).1.is_nan());
         }
     }
 

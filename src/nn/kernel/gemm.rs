@@ -184,9 +184,7 @@ fn store<F: Real, const N: usize, const L: usize, const H: usize>(
             for l in 0..L {
                 c[n][l] = if add { c[n][l] + sum[n][l] } else { sum[n][l] };
             }
-            for l in L..GROUP {
-                c[n][l] = F::zero();
-            }
+            c[n][L..].fill(F::zero());
         }
     }
 }

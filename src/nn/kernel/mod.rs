@@ -5,14 +5,16 @@
 //! May import: `scalar`.
 
 mod buffer;
+mod copy;
 mod dispatch;
 mod elementary;
 mod gemm;
 mod pack;
 
 pub(crate) use buffer::Buffer;
+pub(crate) use copy::copy_rows;
 pub(crate) use dispatch::{Arith, Isa, Kernel};
-pub(crate) use elementary::{expm1_below, normal_cdf, sigmoid, softplus, tanh};
+pub(crate) use elementary::{expm1_below, normal_cdf, sigmoid, sin_cos, softplus, tanh};
 pub(crate) use gemm::{RowsTimesPack, TransposeTimesRows};
 pub(crate) use pack::Pack;
 

@@ -1,11 +1,12 @@
 //! One block of rows forward and backward through all layers.
 
 use super::block::{Block, Scratch};
-use super::rows::copy_rows;
 use super::{Mlp, stride};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
-use crate::nn::kernel::{Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, padded};
+use crate::nn::kernel::{
+    Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded,
+};
 
 /// What all blocks of a pass share.
 #[derive(Clone, Copy)]
@@ -50,7 +51,7 @@ impl<F: Real> Pass<'_, F> {
 
     /// Writes the block's record from its rows of x.
     pub(super) fn forward(&self, x: &[F], rows: usize, block: &mut Block<F>, record: Record) {
-        self.net.present(x, &mut block.values[0]);
+        self.net.present(self.isa, x, &mut block.values[0]);
         for l in 0..self.weights.len() {
             let (below, above) = block.values.split_at_mut(l + 1);
             let (width, inputs) = (self.outputs(l), self.inputs(l));

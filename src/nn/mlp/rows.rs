@@ -2,39 +2,8 @@
 
 use super::{Mlp, stride};
 use crate::Real;
-use crate::nn::time_features::{features, pull_back, pull_back_curvature, tangent};
-
-/// Copies rows of `width` numbers, `from_stride` apart, to rows `to_stride` apart.
-///
-/// Narrow rows, which samples in few dimensions are, get loops of their own: a call to copy three
-/// numbers costs more than the numbers.
-pub(super) fn copy_rows<F: Copy>(
-    from: &[F],
-    from_stride: usize,
-    to: &mut [F],
-    to_stride: usize,
-    width: usize,
-) {
-    match width {
-        1 => copy_narrow::<F, 1>(from, from_stride, to, to_stride),
-        2 => copy_narrow::<F, 2>(from, from_stride, to, to_stride),
-        3 => copy_narrow::<F, 3>(from, from_stride, to, to_stride),
-        4 => copy_narrow::<F, 4>(from, from_stride, to, to_stride),
-        _ => {
-            for (from, to) in from.chunks_exact(from_stride).zip(to.chunks_exact_mut(to_stride)) {
-                to[..width].copy_from_slice(&from[..width]);
-            }
-        }
-    }
-}
-
-fn copy_narrow<F: Copy, const N: usize>(from: &[F], from_stride: usize, to: &mut [F], to_stride: usize) {
-    for (from, to) in from.chunks_exact(from_stride).zip(to.chunks_exact_mut(to_stride)) {
-        if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-            *to = *from;
-        }
-    }
-}
+use crate::nn::kernel::{Isa, copy_rows};
+use crate::nn::time_features::{Present, pull_back, pull_back_curvature, tangent};
 
 impl Mlp {
     /// The time column, if the time has features.
@@ -43,15 +12,14 @@ impl Mlp {
     }
 
     /// Writes a_0: the columns of x, the features of its time column, a one.
-    pub(super) fn present<F: Real>(&self, x: &[F], a: &mut [F]) {
+    pub(super) fn present<F: Real>(&self, isa: Isa, x: &[F], a: &mut [F]) {
         let (n, width) = (self.inputs, self.features());
         copy_rows(x, n, a, stride(width), n);
         let rows = x.len() / n;
         a.chunks_exact_mut(stride(width)).take(rows).for_each(|a| a[width] = F::one());
         if let Some(t) = self.timed() {
-            for (x, a) in x.chunks_exact(n).zip(a.chunks_exact_mut(stride(width))) {
-                features(&self.frequencies, x[t], &mut a[n..width]);
-            }
+            let (frequencies, stride) = (&self.frequencies[..], stride(width));
+            isa.run(Present { frequencies, x, inputs: n, column: t, a, stride });
         }
     }
 

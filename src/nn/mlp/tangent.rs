@@ -6,10 +6,9 @@
 
 use super::block::{Block, Scratch};
 use super::pass::{Gradient, Pass};
-use super::rows::copy_rows;
 use super::stride;
 use crate::Real;
-use crate::nn::kernel::{Arith, Kernel, padded};
+use crate::nn::kernel::{Arith, Kernel, copy_rows, padded};
 
 impl<F: Real> Pass<'_, F> {
     /// Writes the tangents of all layers for a tangent of x and one of theta (packed beforehand).
