@@ -3,8 +3,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use flowfield::dataset::{moons, normal};
 use flowfield::integrate::*;
-use flowfield::{Flow, VectorField, field};
+use flowfield::matching::Matching;
+use flowfield::nn::{Mlp, Network};
+use flowfield::{ClipNorm, Flow, VectorField, field};
 use ndarray::Array1;
 
 /// Counts this thread's allocations.
@@ -93,6 +96,23 @@ fn adaptive_steps_and_values_inside_them_do_not_allocate() {
     ] {
         assert_eq!(count, 0, "{name}");
     }
+}
+
+#[test]
+fn training_and_sampling_a_network_do_not_allocate() {
+    let data = moons::<f32>(500, 0.05, 0);
+    let net = Mlp::velocity(2, &[32, 32]);
+    let mut theta = net.init(0);
+    let matching = ClipNorm::new(Matching::new(&net, &data, 64), 1.0);
+    let schedule = Schedule::cosine(100).warm_up(5);
+    let mut training = Flow::new(matching, Ema::new(Adam::default(), 0.99)).controller(schedule);
+    training.steps(2, 1e-3, &mut theta).unwrap();
+    assert_eq!(allocations(|| training.steps(20, 1e-3, &mut theta).unwrap()), 0, "training");
+
+    let mut x = normal::<f32>((300, 2), 0);
+    let mut sampling = Flow::new(net.field(&theta), Heun::new());
+    sampling.step(0.01, &mut x).unwrap();
+    assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "sampling");
 }
 
 #[test]
