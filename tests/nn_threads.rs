@@ -36,3 +36,31 @@ fn one_two_and_five_threads_give_the_same_bits() {
         assert!(runs[0] == everything(rows));
     }
 }
+
+#[test]
+fn a_large_batch_is_the_sum_of_its_parts() {
+    let net = Mlp::velocity(30, &[128, 128]);
+    let theta: Array1<f64> = net.init(3);
+    let rows = 1111;
+    let x = Array2::from_shape_fn((rows, 31), |(i, j)| ((i * 7 + j * 3) as f64).sin());
+    let square = |_: usize, y: &[f64], ybar: &mut [f64]| {
+        ybar.iter_mut().zip(y).for_each(|(g, y)| *g = 2.0 * y);
+        y.iter().map(|y| y * y).sum::<f64>()
+    };
+    let gradient = |x: &Array2<f64>| {
+        let mut gradient = Array1::zeros(net.n_params());
+        let loss = net.loss_gradient(&theta, x, square, &mut gradient, &mut net.tape(x.nrows())).unwrap();
+        (loss, gradient)
+    };
+    let (loss, whole) = gradient(&x);
+    let (mut sum_loss, mut sum) = (0.0, Array1::zeros(net.n_params()));
+    for first in (0..rows).step_by(100) {
+        let part = x.slice(ndarray::s![first..rows.min(first + 100), ..]).to_owned();
+        let (loss, gradient) = gradient(&part);
+        sum_loss += loss;
+        sum += &gradient;
+    }
+    assert!((loss / sum_loss - 1.0).abs() < 1e-13);
+    let scale = sum.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
+    assert!(whole.iter().zip(&sum).all(|(a, b)| (a - b).abs() < 1e-12 * scale));
+}
