@@ -24,6 +24,7 @@ mod clip;
 pub mod dataset;
 pub mod error;
 mod event;
+mod export;
 mod field;
 mod flow;
 pub mod integrate;
