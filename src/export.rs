@@ -6,7 +6,9 @@ use std::path::Path;
 
 use ndarray::{Array1, Array2};
 
-use crate::{Error, Real, Result, Solution, State};
+#[cfg(feature = "npy")]
+use crate::Real as _;
+use crate::{Error, Result, Solution, State};
 
 impl<S: State> Solution<S> {
     /// The times of the saved states.

@@ -123,19 +123,16 @@ impl<F: Real> Tolerance<F> {
         let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) else {
             return self.norm_of_each(y0, y1, error);
         };
-        let (r, a) = (*r, *a + F::min_positive_value());
         let n = y0.len();
-        let y1 = &y1[..n];
-        // The inverse weight apart from the error: it is ready before the error is.
-        let scaled = |i: usize| error.at(i) * (F::one() / weight(a, r, y0[i], y1[i]));
-        let mut sum = F::zero();
+        let scaled = Scaled { error, rtol: *r, atol: *a + F::min_positive_value(), y0, y1: &y1[..n] };
         let whole = if n < 8 { 0 } else { n / 8 * 8 };
+        let mut sum = F::zero();
         for i in whole..n {
-            let x = scaled(i);
+            let x = scaled.at(i);
             sum += x * x;
         }
         if whole > 0 {
-            sum += sum_in_lanes(whole, scaled);
+            sum += sum_in_lanes(whole, &scaled);
         }
         (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
     }
@@ -183,13 +180,30 @@ fn weight<F: Real>(atol: F, rtol: F, y0: F, y1: F) -> F {
     atol + rtol * larger
 }
 
+/// An error in units of its weights.
+struct Scaled<'a, F, E> {
+    error: &'a E,
+    rtol: F,
+    atol: F,
+    y0: &'a [F],
+    y1: &'a [F],
+}
+
+impl<F: Real, E: Components<F>> Components<F> for Scaled<'_, F, E> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        // The inverse weight apart from the error: it is ready before the error is.
+        self.error.at(i) * (F::one() / weight(self.atol, self.rtol, self.y0[i], self.y1[i]))
+    }
+}
+
 /// Σ term(i)² for i < n, a multiple of eight, in eight partial sums so that the loop can run in vector registers.
 #[inline(always)]
-fn sum_in_lanes<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
+fn sum_in_lanes<F: Real>(n: usize, term: &impl Components<F>) -> F {
     let mut lanes = [F::zero(); 8];
     for start in (0..n).step_by(8) {
         for (lane, sum) in lanes.iter_mut().enumerate() {
-            let x = term(start + lane);
+            let x = term.at(start + lane);
             *sum += x * x;
         }
     }
