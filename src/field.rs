@@ -21,6 +21,13 @@ pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
 
+    /// Writes the Jacobian `∂f/∂y` (row-major, `n × n`, zero on entry) and returns true; or returns false, the
+    /// default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian).
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        let _ = (t, y, jac);
+        false
+    }
+
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
     /// Returns true if the field jumped: nothing evaluated before may then be used again.
     fn redraw(&mut self) -> bool {
@@ -45,6 +52,9 @@ impl<S: State, F: FnMut(S::Elem, &S, &mut S)> VectorField<S> for F {
 impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         (**self).eval(t, y, dy);
+    }
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        (**self).jacobian(t, y, jac)
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
@@ -72,5 +82,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval(t, y, dy);
+    }
+
+    #[inline(always)]
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        self.field.jacobian(t, y, jac)
     }
 }

@@ -106,7 +106,12 @@ impl<S: State> Record<S> {
         Ok(())
     }
 
-    pub(crate) fn finish<V, I>(mut self, run: Stepper<'_, '_, V, I, S>) -> Solution<S> {
+    pub(crate) fn finish<V, I>(mut self, run: Stepper<'_, '_, V, I, S>) -> Solution<S>
+    where
+        V: VectorField<S>,
+        I: Integrator<S>,
+    {
+        let stats = run.stats();
         if let Save::Last = run.flow.save {
             self.push(run.t, run.y.clone());
         }
@@ -114,7 +119,7 @@ impl<S: State> Record<S> {
             t: self.t,
             y: self.y,
             events: run.log,
-            stats: run.stats,
+            stats,
             dense: self.dense,
             span: (run.t0, run.t),
             last: run.y,

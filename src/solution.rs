@@ -16,11 +16,19 @@ pub struct Stats {
     pub accepted: u64,
     /// Steps that were repeated with a smaller size.
     pub rejected: u64,
+    /// Jacobians formed; by finite differences, their evaluations are in [`evals`](Self::evals).
+    pub jacobians: u64,
+    /// Matrices factorised.
+    pub factorisations: u64,
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)
+        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)?;
+        if self.jacobians > 0 {
+            write!(f, ", {} Jacobians, {} factorisations", self.jacobians, self.factorisations)?;
+        }
+        Ok(())
     }
 }
 

@@ -95,6 +95,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     fn set_up(&mut self) -> Result<()> {
         self.flow.check_run(self.t0, self.t1, &self.y)?;
         let flow = &mut *self.flow;
+        flow.integrator.aim(&flow.tol);
         flow.integrator.init(&self.y)?;
         flow.controller.restart();
         if !flow.events.is_empty() {
@@ -300,6 +301,12 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         Ok(())
     }
 
+    /// Work counts so far.
+    pub fn stats(&self) -> Stats {
+        let work = self.flow.integrator.work();
+        Stats { jacobians: work.jacobians, factorisations: work.factorisations, ..self.stats }
+    }
+
     /// Writes the state at a time `t` inside the last step.
     ///
     /// # Errors
@@ -335,11 +342,6 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
     /// The events that have happened.
     pub fn events(&self) -> &[Occurrence<S>] {
         &self.log
-    }
-
-    /// Work counts so far.
-    pub fn stats(&self) -> Stats {
-        self.stats
     }
 }
 

@@ -1,7 +1,7 @@
 //! Integrators: how a flow steps.
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`precondition`]ed
-//! steps (the optimisers). Beside them
+//! steps (the optimisers), [`implicit`] ones for stiff problems. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -9,6 +9,7 @@
 
 pub mod control;
 pub mod explicit;
+pub mod implicit;
 mod initial_step;
 mod integrator;
 mod polynomial;
@@ -21,8 +22,9 @@ pub use explicit::{
     Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,
     Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
+pub use implicit::{Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::initial_step;
-pub use integrator::Integrator;
+pub use integrator::{Integrator, Work};
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;

@@ -111,8 +111,9 @@ impl<F: Real> Tolerance<F> {
         Ok(())
     }
 
+    /// The error weight of component `i`.
     #[inline(always)]
-    fn weight(&self, i: usize, y0: F, y1: F) -> F {
+    pub(crate) fn weight(&self, i: usize, y0: F, y1: F) -> F {
         // The tiny term keeps 0 / 0 out when atol = 0 = y.
         weight(self.atol.at(i) + F::min_positive_value(), self.rtol.at(i), y0, y1)
     }
