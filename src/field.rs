@@ -1,5 +1,6 @@
 //! What moves it: a vector field.
 
+use crate::halves::Half;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -20,6 +21,17 @@ use crate::{Result, State};
 pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
+
+    /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
+    /// momenta; the other half of `dy` is then arbitrary. True if that took work worth counting as an evaluation.
+    ///
+    /// Splitting methods ask for one half at a time. By default the whole field is evaluated; [`separable`](crate::separable)
+    /// and [`second_order`](crate::second_order) fields do no more than is asked.
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        let _ = half;
+        self.eval(t, y, dy);
+        true
+    }
 
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
     /// Returns true if the field jumped: nothing evaluated before may then be used again.
@@ -45,6 +57,9 @@ impl<S: State, F: FnMut(S::Elem, &S, &mut S)> VectorField<S> for F {
 impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         (**self).eval(t, y, dy);
+    }
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        (**self).eval_half(half, t, y, dy)
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
@@ -72,5 +87,11 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval(t, y, dy);
+    }
+    #[inline(always)]
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        let counts = self.field.eval_half(half, t, y, dy);
+        *self.evals += u64::from(counts);
+        counts
     }
 }

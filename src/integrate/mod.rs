@@ -1,7 +1,7 @@
 //! Integrators: how a flow steps.
 //!
-//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`precondition`]ed
-//! steps (the optimisers). Beside them
+//! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
+//! from lists of kicks and drifts, [`precondition`]ed steps (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -14,6 +14,7 @@ mod integrator;
 mod polynomial;
 pub mod precondition;
 mod schedule;
+pub mod symplectic;
 mod tolerance;
 
 pub use control::{Controller, Verdict};
@@ -26,4 +27,8 @@ pub use integrator::Integrator;
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;
+pub use symplectic::{
+    KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
+    Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6,
+};
 pub use tolerance::{Components, PerComponent, Tolerance};
