@@ -43,13 +43,13 @@ pub struct SecondOrder<A> {
 /// A second-order system `q″ = a(t, q, v)`, `v = q′`, as a field: `d(q, v)/dt = (v, a)`.
 ///
 /// The state holds positions first, then as many velocities (see [`Half`]). Every integrator takes it; those under
-/// [`symplectic`](crate::integrate::symplectic) make use of its form, if `a`
+/// [`nystrom`](crate::integrate::nystrom) and [`symplectic`](crate::integrate::symplectic) make use of its form, if `a`
 /// does not depend on `v`.
 ///
 /// ```
-/// use flowfield::{Flow, integrate::Tsit5, second_order};
+/// use flowfield::{Flow, integrate::Dprkn6, second_order};
 /// let pendulum = second_order(|_t: f64, q, _v, a| a[0] = -q[0].sin());
-/// let sol = Flow::new(pendulum, Tsit5::new()).tol(1e-10).solve(0.0, 10.0, [1.0, 0.0])?;
+/// let sol = Flow::new(pendulum, Dprkn6::new()).tol(1e-10).solve(0.0, 10.0, [1.0, 0.0])?;
 /// let energy = |y: &[f64; 2]| 0.5 * y[1] * y[1] - y[0].cos();
 /// assert!((energy(sol.y_end()) - energy(&[1.0, 0.0])).abs() < 1e-8);
 /// # Ok::<(), flowfield::Error>(())
@@ -100,7 +100,7 @@ pub struct Separable<V, P> {
 /// ```
 /// use flowfield::{Flow, integrate::Yoshida4, separable};
 /// // A relativistic particle in a harmonic well: T = √(1 + p²), U = q²/2.
-/// let well = separable(|_t, p, dq| dq[0] = p[0] / (1.0 + p[0] * p[0]).sqrt(), |_t: f64, q, dp| dp[0] = -q[0]);
+/// let well = separable(|_t: f64, p, dq| dq[0] = p[0] / (1.0 + p[0] * p[0]).sqrt(), |_t, q, dp| dp[0] = -q[0]);
 /// let energy = |y: &[f64; 2]| (1.0 + y[1] * y[1]).sqrt() + 0.5 * y[0] * y[0];
 /// let mut y = [2.0, 0.0];
 /// Flow::new(well, Yoshida4::new()).steps(10_000, 0.05, &mut y)?;

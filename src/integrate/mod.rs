@@ -1,7 +1,7 @@
 //! Integrators: how a flow steps.
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
-//! from lists of kicks and drifts, [`precondition`]ed steps (the optimisers). Beside them
+//! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`precondition`]ed steps (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -11,6 +11,7 @@ pub mod control;
 pub mod explicit;
 mod initial_step;
 mod integrator;
+pub mod nystrom;
 mod polynomial;
 pub mod precondition;
 mod schedule;
@@ -24,6 +25,7 @@ pub use explicit::{
 };
 pub(crate) use initial_step::initial_step;
 pub use integrator::Integrator;
+pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;

@@ -3,6 +3,8 @@
 //! Methods of orders 6 and 8 are compositions of Störmer–Verlet steps of `w₁ h, w₂ h, .., w₁ h` (HLW V.3), whose adjoining
 //! kicks are made one.
 
+#![allow(clippy::excessive_precision, reason = "digits as published")]
+
 use super::{Splitting, SplittingMethod};
 
 /// Kicks of a composition of `N` velocity-Verlet steps: the kicks of neighbours joined. `M = N + 1`.
