@@ -1,7 +1,8 @@
 //! Integrators: how a flow steps.
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
-//! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`precondition`]ed steps (the optimisers). Beside them
+//! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
+//! for diffusion, [`precondition`]ed steps (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -15,6 +16,7 @@ pub mod nystrom;
 mod polynomial;
 pub mod precondition;
 mod schedule;
+pub mod stabilised;
 pub mod symplectic;
 mod tolerance;
 
@@ -29,6 +31,7 @@ pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;
+pub use stabilised::Rkc2;
 pub use symplectic::{
     KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
     Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6,
