@@ -2,12 +2,13 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`precondition`]ed steps (the optimisers). Beside them
+//! for diffusion, [`Adams`] methods of variable order, [`precondition`]ed steps (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
 //! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
 
+mod adams;
 pub mod control;
 pub mod explicit;
 mod initial_step;
@@ -20,10 +21,11 @@ pub mod stabilised;
 pub mod symplectic;
 mod tolerance;
 
+pub use adams::Adams;
 pub use control::{Controller, Verdict};
 pub use explicit::{
-    Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,
-    Tsit5, Vern6, Vern7, Vern8, Vern9,
+    Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38,
+    SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
 pub(crate) use initial_step::initial_step;
 pub use integrator::Integrator;

@@ -173,7 +173,7 @@ impl<S: State> Integrator<S> for Rkc2<S> {
         }
         self.tried = true;
         let s = stages_for((h * self.radius).abs().f64());
-        self.too_long = !(s <= most_stages::<S::Elem>());
+        self.too_long = s.is_nan() || s > most_stages::<S::Elem>();
         if self.too_long {
             // A rejection, or the end of a run with fixed steps.
             y1.as_mut_slice().fill(S::Elem::of(f64::NAN));
