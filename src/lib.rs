@@ -1,6 +1,7 @@
 //! **A flow is a vector field plus an integrator.**
 
 mod clip;
+pub mod ensemble;
 pub mod error;
 mod event;
 mod field;
