@@ -1,8 +1,10 @@
 //! Laws of ensembles: the same answers as single solves, for any lane, block and number of threads; failures by index.
 
-use flowfield::ensemble::{LaneField, Lockstep, Member, Members, Number, ensemble};
+use flowfield::ensemble::{LaneField, Lockstep, Member, Members, Number, Rows, ensemble};
+use flowfield::integrate::explicit::tableaux;
 use flowfield::integrate::{Dop853, Tsit5, Vern7};
 use flowfield::{Error, Flow, Solution, field};
+use ndarray::{Array2, ShapeBuilder};
 
 struct Lorenz;
 
@@ -171,4 +173,75 @@ fn bad_settings_are_errors() {
     assert!(matches!(solver().solve(0.0, f64::NAN, &y0, &p), Err(Error::Setting { what: "t1", .. })));
     let rk4 = Lockstep::with_method(BlowUp, flowfield::integrate::explicit::tableaux::Rk4);
     assert!(matches!(rk4.solve(0.0, 1.0, &y0, &p), Err(Error::NoErrorEstimate { method: "Rk4" })));
+}
+
+/// Lorenz systems in the rows, with a parameter for each row of the initial array.
+fn lorenz_rows(p: &[[f64; 1]]) -> impl FnMut(&[usize], &[f64], &Array2<f64>, &mut Array2<f64>) + '_ {
+    move |index, _t, y, dy| {
+        for ((&i, y), mut dy) in index.iter().zip(y.rows()).zip(dy.rows_mut()) {
+            dy[0] = 10.0 * (y[1] - y[0]);
+            dy[1] = y[0] * (p[i][0] - y[2]) - y[1];
+            dy[2] = y[0] * y[1] - 8.0 / 3.0 * y[2];
+        }
+    }
+}
+
+#[test]
+fn rows_take_the_steps_of_single_solves() {
+    let n = 40;
+    let p = rhos(n);
+    let y0 = Array2::from_shape_fn((n, 3), |(_, j)| [1.0, 0.0, 0.0][j]);
+    let all = Rows::indexed(lorenz_rows(&p), tableaux::Dop853).tol(1e-9).solve(0.0, 2.0, &y0).unwrap();
+    assert_eq!(all.successes().count(), n);
+    for (i, row) in all.successes() {
+        let one = single(p[i][0], 1e-9);
+        assert!(row.stats.accepted.abs_diff(one.stats.accepted) <= 1);
+        row.y.iter().zip(one.y_end()).for_each(|(a, b)| assert!((a - b).abs() < 1e-7));
+    }
+    // A row alone gives the same bits.
+    for i in [0, 13, 39] {
+        let alone = y0.slice(ndarray::s![i..=i, ..]).to_owned();
+        let member =
+            Rows::indexed(lorenz_rows(&p[i..=i]), tableaux::Dop853).tol(1e-9).solve(0.0, 2.0, &alone);
+        assert_eq!(member.unwrap()[0], all[i]);
+    }
+}
+
+#[test]
+fn rows_that_have_arrived_are_no_longer_evaluated() {
+    let mut asked = 0;
+    let field = |t: &[f64], y: &Array2<f64>, dy: &mut Array2<f64>| {
+        asked += t.len();
+        // Row by row faster: the first component is the rate.
+        y.rows()
+            .into_iter()
+            .zip(dy.rows_mut())
+            .for_each(|(y, mut d)| (d[0], d[1]) = (0.0, y[0] * (y[0] * y[1]).cos()));
+    };
+    let y0 = Array2::from_shape_fn((16, 2), |(i, j)| if j == 0 { 2f64.powi(i as i32 / 2) } else { 0.0 });
+    let ends = Rows::tsit5(field).tol(1e-6).solve(0.0, 1.0, &y0).unwrap();
+    let evals: Vec<u64> = ends.successes().map(|(_, m)| m.stats.evals).collect();
+    assert!(evals[15] > 5 * evals[0]);
+    assert_eq!(asked as u64, evals.iter().sum::<u64>());
+}
+
+#[test]
+fn a_row_that_fails_is_named_and_the_others_are_kept() {
+    let growth = |_t: &[f64], y: &Array2<f64>, dy: &mut Array2<f64>| dy.zip_mut_with(y, |d, &y| *d = y * y);
+    let y0 = ndarray::array![[0.5], [2.0], [f64::NAN], [0.25], [f64::MAX]];
+    let ends = Rows::tsit5(growth).tol(1e-8).solve(0.0, 1.0, &y0).unwrap();
+    assert_eq!(ends.failures().map(|(i, _)| i).collect::<Vec<_>>(), [1, 2, 4]);
+    assert!((ends[0].as_ref().unwrap().y[0] - 1.0).abs() < 1e-6);
+    assert!((ends[3].as_ref().unwrap().y[0] - 1.0 / 3.0).abs() < 1e-6);
+    assert!(matches!(ends[2], Err(Error::NotFinite { row: 0, .. })));
+    assert!(matches!(ends[4], Err(Error::FieldNotFinite { component: 0, .. })));
+    assert!(Rows::tsit5(growth).solve(0.0, 1.0, &Array2::zeros((0, 2))).unwrap().is_empty());
+    assert!(matches!(Rows::tsit5(growth).solve(0.0, 1.0, &Array2::zeros((2, 0))), Err(Error::Empty { .. })));
+    let few =
+        Rows::dop853(growth).max_steps(1).tol(1e-12).solve(0.0, 1.0, &ndarray::array![[0.5_f64]]).unwrap();
+    assert!(matches!(few[0], Err(Error::TooManySteps { steps: 1, .. })));
+    let columns = Array2::from_elem((2, 3).f(), 0.5_f32);
+    let f32s = |_t: &[f32], y: &Array2<f32>, dy: &mut Array2<f32>| dy.zip_mut_with(y, |d, &y| *d = -y);
+    let ends = Rows::tsit5(f32s).tol(1e-5).solve(0.0, 1.0, &columns).unwrap();
+    assert!(ends.successes().all(|(_, m)| (m.y[2] - 0.5 * (-1f32).exp()).abs() < 1e-5));
 }

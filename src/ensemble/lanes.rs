@@ -108,7 +108,7 @@ mod tests {
                 (x - y).abs().min(y),
             ]
         }
-        let (x, y) = ([0.3, 1.7, 2.5, 0.01], [2.2, 0.4, 2.5, 3.0]);
+        let (x, y) = ([0.3_f64, 1.7, 2.5, 0.01], [2.2_f64, 0.4, 2.5, 3.0]);
         let lanes = all(Lanes(x), Lanes(y));
         for l in 0..4 {
             let single = all(x[l], y[l]);

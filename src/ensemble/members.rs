@@ -80,5 +80,5 @@ impl<T, E> Index<usize> for Members<T, E> {
 /// }
 /// ```
 pub fn ensemble<T: Send, E: Send>(n: usize, solve: impl Fn(usize) -> Result<T, E> + Sync) -> Members<T, E> {
-    Members((0..n).into_par_iter().map(|i| solve(i)).collect())
+    Members((0..n).into_par_iter().map(&solve).collect())
 }

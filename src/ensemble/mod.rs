@@ -15,9 +15,11 @@ mod lanes;
 mod lockstep;
 mod members;
 mod number;
+mod rows;
 mod sweep;
 
 pub use lanes::Lanes;
 pub use lockstep::{LaneField, Lockstep};
 pub use members::{Member, Members, ensemble};
 pub use number::Number;
+pub use rows::Rows;

@@ -1,5 +1,8 @@
 //! The loop that steps a bundle of lanes, compiled for each instruction set.
 
+// Loops over lanes index several arrays at once, in the form that the vectoriser knows.
+#![allow(clippy::needless_range_loop)]
+
 use std::marker::PhantomData;
 
 use super::controller::{LOG_FLOOR, Pi};
@@ -299,10 +302,7 @@ where
         let t = &M::TABLEAU;
         let (accepted, rejected) = (u64::from(self.accepted[lane]), u64::from(self.rejected[lane]));
         let stages = N as u64 - u64::from(t.fsal);
-        let mut stats = Stats::default();
-        stats.evals = (accepted + rejected) * stages + 2;
-        (stats.accepted, stats.rejected) = (accepted, rejected);
-        stats
+        Stats { evals: (accepted + rejected) * stages + 2, accepted, rejected }
     }
 
     #[cold]
