@@ -29,6 +29,14 @@ pub enum Error {
         /// Its shape.
         shape: Vec<usize>,
     },
+    /// A state that is to be positions followed by as many velocities or momenta, of odd length.
+    #[error(
+        "a state of {len} numbers has no two equal halves; put all positions first, then as many velocities (or momenta)"
+    )]
+    OddState {
+        /// How many numbers it holds.
+        len: usize,
+    },
     /// Something that must hold at least one element is empty.
     #[error("{what} is empty; give at least one element")]
     Empty {

@@ -1,5 +1,6 @@
 //! What moves it: a vector field.
 
+use crate::halves::Half;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -26,6 +27,17 @@ pub trait VectorField<S: State> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         let _ = (t, y, jac);
         false
+    }
+
+    /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
+    /// momenta; the other half of `dy` is then arbitrary. True if that took work worth counting as an evaluation.
+    ///
+    /// Splitting methods ask for one half at a time. By default the whole field is evaluated; [`separable`](crate::separable)
+    /// and [`second_order`](crate::second_order) fields do no more than is asked.
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        let _ = half;
+        self.eval(t, y, dy);
+        true
     }
 
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
@@ -55,6 +67,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
+    }
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        (**self).eval_half(half, t, y, dy)
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
@@ -87,5 +102,11 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     #[inline(always)]
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
+    }
+    #[inline(always)]
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        let counts = self.field.eval_half(half, t, y, dy);
+        *self.evals += u64::from(counts);
+        counts
     }
 }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 
-use crate::{Result, State, VectorField};
+use crate::{Half, Result, State, VectorField};
 
 /// A field with its Jacobian `∂f/∂y`, for the implicit methods; without one they take finite differences.
 ///
@@ -49,6 +49,11 @@ where
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (self.jacobian)(t, y, jac);
         true
+    }
+
+    #[inline(always)]
+    fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
+        self.field.eval_half(half, t, y, dy)
     }
 
     fn redraw(&mut self) -> bool {

@@ -22,11 +22,13 @@
 
 mod clip;
 pub mod dataset;
+pub mod ensemble;
 pub mod error;
 mod event;
 mod export;
 mod field;
 mod flow;
+mod halves;
 pub mod integrate;
 mod jacobian;
 mod linalg;
@@ -47,6 +49,7 @@ pub use error::{Error, Result};
 pub use event::{Event, Occurrence};
 pub use field::{VectorField, field};
 pub use flow::{Flow, Progress};
+pub use halves::{Half, SecondOrder, Separable, second_order, separable};
 pub use jacobian::WithJacobian;
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;

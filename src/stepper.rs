@@ -177,7 +177,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
                 return Err(Error::NoErrorEstimate { method: flow.integrator.name() });
             };
             let order = flow.integrator.error_order().unwrap_or(1);
-            let verdict = flow.controller.judge(h, err, order);
+            let own = flow.integrator.judge(&flow.tol, h, err, (&self.y_prev, &self.y));
+            let verdict = own.unwrap_or_else(|| flow.controller.judge(h, err, order));
             if verdict.accept {
                 return Ok((t, verdict.h));
             }

@@ -72,6 +72,7 @@ fn error_is_proportional_to_the_tolerance() {
         ("Vern7", proportionality(Vern7::new)),
         ("Vern8", proportionality(Vern8::new)),
         ("Vern9", proportionality(Vern9::new)),
+        ("Adams", proportionality(Adams::new)),
     ] {
         assert!((0.7..1.3).contains(&p), "{name}: slope {p}");
     }

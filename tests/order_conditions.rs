@@ -4,6 +4,7 @@
 //! A method with weights `b` has order `p` if `Σᵢ bᵢ Φᵢ(τ) = 1/γ(τ)` for every rooted tree `τ` with at most `p` vertices
 //! (Butcher 1963; HNW II.2, Theorem 2.13), and an interpolant has it if `Σᵢ bᵢ(θ) Φᵢ(τ) = θ^|τ|/γ(τ)` for every `θ`.
 
+use flowfield::integrate::explicit::low_storage::LowStorageMethod;
 use flowfield::integrate::explicit::tableau::{Interpolant, Method, Tableau};
 use flowfield::integrate::explicit::tableaux::{
     Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,

@@ -1,7 +1,5 @@
 //! The first step size (Hairer, Nørsett, Wanner I, II.4, "Starting Step Size").
 
-use num_traits::Float as _;
-
 use super::Tolerance;
 use crate::{Real, State, VectorField};
 
@@ -15,19 +13,29 @@ pub(crate) fn initial_step<S: State, V: VectorField<S>>(
     tol: &Tolerance<S::Elem>,
     scratch: (&mut S, &mut S),
 ) -> S::Elem {
-    let of = S::Elem::of;
     let (y1, f1) = scratch;
     let (y, f) = (y0.as_slice(), f0.as_slice());
     let d0 = tol.norm(y, y, &y);
     let d1 = tol.norm(y, y, &f);
-    let small = of(1e-5);
-    let h0 = if d0 < small || d1 < small { of(1e-6) } else { of(0.01) * d0 / d1 };
+    let h0 = first_guess(d0, d1);
     for (y1, (&y, &f)) in y1.as_mut_slice().iter_mut().zip(y.iter().zip(f)) {
         *y1 = y + direction * h0 * f;
     }
     field.eval(t0 + direction * h0, y1, f1);
     f1.as_mut_slice().iter_mut().zip(f).for_each(|(f1, &f)| *f1 -= f);
     let d2 = tol.norm(y, y, &f1.as_slice()) / h0;
+    direction * second_guess(h0, d1, d2, order)
+}
+
+/// From the norms of the state and of its slope: a step of Euler's method that changes little.
+pub(crate) fn first_guess<F: Real>(d0: F, d1: F) -> F {
+    let small = F::of(1e-5);
+    if d0 < small || d1 < small { F::of(1e-6) } else { F::of(0.01) * d0 / d1 }
+}
+
+/// From the norms of the slope and of the second derivative that the step `h0` has shown.
+pub(crate) fn second_guess<F: Real>(h0: F, d1: F, d2: F, order: u32) -> F {
+    let of = F::of;
     let largest = if d1 > d2 { d1 } else { d2 };
     let exponent = of(1.0 / (f64::from(order) + 1.0));
     let h1 = if largest.is_finite() && largest > of(1e-15) {
@@ -35,5 +43,5 @@ pub(crate) fn initial_step<S: State, V: VectorField<S>>(
     } else {
         (h0 * of(1e-3)).max(of(1e-6))
     };
-    direction * h1.min(of(100.0) * h0)
+    h1.min(of(100.0) * h0)
 }

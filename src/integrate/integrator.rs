@@ -1,6 +1,6 @@
 //! What an integrator is: one step of size `h` for any field on any state.
 
-use super::{Polynomial, Tolerance};
+use super::{Polynomial, Tolerance, Verdict};
 use crate::{Error, Result, State, VectorField};
 
 /// A method that takes a state from `t` to `t + h` along a field. It never knows what it moves.
@@ -65,6 +65,19 @@ pub trait Integrator<S: State> {
     /// Norm of the error estimate of the step just taken (good if at most 1).
     fn error_norm(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
         let _ = (tol, h, y0, y1);
+        None
+    }
+
+    /// The method's own verdict on a step of error norm `err`, instead of the [`Controller`](super::Controller)'s: for
+    /// multistep methods, which choose their order together with the step size and know errors at several orders.
+    fn judge(
+        &mut self,
+        tol: &Tolerance<S::Elem>,
+        h: S::Elem,
+        err: S::Elem,
+        (y0, y1): (&S, &S),
+    ) -> Option<Verdict<S::Elem>> {
+        let _ = (tol, h, err, y0, y1);
         None
     }
 

@@ -62,6 +62,7 @@ pub fn explicit_methods() -> Vec<Entry> {
         entry(SspRk43::new),
         entry(Rk38::new),
         entry(CarpenterKennedy::new),
+        entry(CarpenterKennedy2N::new),
         entry(Dop853::new),
         entry(Vern6::new),
         entry(Vern7::new),

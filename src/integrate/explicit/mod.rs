@@ -6,6 +6,7 @@ mod rk;
 pub mod tableau;
 pub mod tableaux;
 
+pub use low_storage::LowStorageRk;
 pub use rk::ExplicitRk;
 
 /// Euler's method: order 1. Gradient descent is this step.
@@ -32,6 +33,8 @@ pub type SspRk43<S> = ExplicitRk<tableaux::SspRk43, S, 4>;
 pub type Rk38<S> = ExplicitRk<tableaux::Rk38, S, 4>;
 /// Carpenter–Kennedy's five-stage method of order 4 (with all its stages stored).
 pub type CarpenterKennedy<S> = ExplicitRk<tableaux::CarpenterKennedy, S, 5>;
+/// Carpenter–Kennedy's five-stage method of order 4 in two arrays.
+pub type CarpenterKennedy2N<S> = LowStorageRk<tableaux::CarpenterKennedy, S, 5>;
 /// Dormand–Prince 8(5,3), Hairer's DOP853: adaptive, for tight tolerances.
 pub type Dop853<S> = ExplicitRk<tableaux::Dop853, S, 13>;
 /// Verner's "most efficient" 6(5): adaptive.

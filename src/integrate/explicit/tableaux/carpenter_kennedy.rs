@@ -1,10 +1,10 @@
-use crate::integrate::explicit::low_storage::LowStorage;
+use crate::integrate::explicit::low_storage::{LowStorage, LowStorageMethod};
 use crate::integrate::explicit::tableau::{Method, Tableau};
 
 /// Carpenter and Kennedy's five-stage method of order 4 in 2N storage.
 ///
 /// For large states from discretised hyperbolic equations, where memory is what counts: a step needs the solution and one
-/// more array (see [`CarpenterKennedy::LOW_STORAGE`]). Stable for `hλ` in `[-4.65, 0]` and in `[-3.34i, 3.34i]`. No error
+/// more array (see [`CarpenterKennedy2N`](crate::integrate::CarpenterKennedy2N)). Stable for `hλ` in `[-4.65, 0]` and in `[-3.34i, 3.34i]`. No error
 /// estimate; values inside a step are cubic Hermite.
 ///
 /// Reference: Carpenter, Kennedy, *Fourth-order 2N-storage Runge–Kutta schemes*, NASA TM 109112 (1994), solution 3. The
@@ -13,9 +13,8 @@ use crate::integrate::explicit::tableau::{Method, Tableau};
 #[derive(Debug, Clone, Copy)]
 pub struct CarpenterKennedy;
 
-impl CarpenterKennedy {
-    /// The method in its two-array form.
-    pub const LOW_STORAGE: LowStorage<5> = LowStorage {
+impl LowStorageMethod<5> for CarpenterKennedy {
+    const LOW_STORAGE: LowStorage<5> = LowStorage {
         name: "CarpenterKennedy",
         order: 4,
         a: [
