@@ -3,6 +3,8 @@
 //! Definitions: Hull, Enright, Fellen, Sedgwick, *Comparing numerical methods for ordinary differential equations*, SIAM J.
 //! Numer. Anal. 9 (1972) 603–637.
 
+#![allow(clippy::excessive_precision, reason = "digits as published")]
+
 mod common;
 
 use common::distance;
