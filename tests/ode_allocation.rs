@@ -1,0 +1,89 @@
+//! Nothing is allocated after the first steps, whatever the method.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use flowfield::integrate::*;
+use flowfield::{Flow, VectorField, second_order};
+use ndarray::Array1;
+
+/// Counts the allocations of each thread.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is handed on to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        COUNT.with(|c| c.set(c.get() + 1));
+        // SAFETY: the caller keeps to the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps to the contract of `dealloc`.
+        unsafe { System.dealloc(p, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+fn count(work: impl FnOnce()) -> u64 {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+/// Oscillators in an array: positions, then velocities.
+fn springs() -> impl VectorField<Array1<f64>> {
+    second_order(|_t: f64, q, _v, a: &mut [f64]| {
+        a.iter_mut().zip(q).enumerate().for_each(|(i, (a, q))| *a = -(1.0 + i as f64) * q);
+    })
+}
+
+fn start() -> Array1<f64> {
+    Array1::from_shape_fn(20, |i| 1.0 / (1.0 + i as f64))
+}
+
+/// Allocations of 200 adaptive steps after the first 50, values inside the steps included.
+fn adaptive<I: Integrator<Array1<f64>>>(method: I) -> u64 {
+    let mut flow = Flow::new(springs(), method).tol(1e-9).max_step(0.05);
+    let mut run = flow.stepper(0.0, 1e3, start()).unwrap();
+    let mut y = start();
+    let mut steps = |n: usize| {
+        for _ in 0..n {
+            let before = run.t();
+            run.advance().unwrap();
+            run.interpolate(0.5 * (before + run.t()), &mut y).unwrap();
+        }
+    };
+    steps(50);
+    count(|| steps(200))
+}
+
+/// Allocations of 200 fixed steps after the first.
+fn fixed<I: Integrator<Array1<f64>>>(method: I) -> u64 {
+    let mut flow = Flow::new(springs(), method);
+    let mut y = start();
+    flow.step(1e-3, &mut y).unwrap();
+    count(|| flow.steps(200, 1e-3, &mut y).unwrap())
+}
+
+macro_rules! none {
+    ($how:ident: $($method:ident)*) => { $( assert_eq!($how($method::new()), 0, stringify!($method)); )* };
+}
+
+#[test]
+fn adaptive_steps_and_values_inside_them_allocate_nothing() {
+    assert!(count(|| drop(start())) > 0, "the counter counts");
+    none!(adaptive: Bs3 Dopri5 Tsit5 Vern6 Vern7 Vern8 Vern9 Dop853 Dprkn6 Dprkn8 Dprkn12 Rkc2 Adams);
+}
+
+#[test]
+fn fixed_steps_allocate_nothing() {
+    none!(fixed: Euler Heun Rk4 CarpenterKennedy CarpenterKennedy2N Tsit5 Dop853 Rkc2 Adams Dprkn6 Dprkn12);
+    none!(fixed: SymplecticEuler StormerVerlet PositionVerlet Ruth3 McLachlanAtela4 McLachlanAtela5);
+    none!(fixed: Yoshida4 Yoshida6 KahanLi6 SuzukiUmeno8 KahanLi8);
+}
