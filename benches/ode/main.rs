@@ -5,11 +5,12 @@
 mod cases;
 #[path = "../common/mod.rs"]
 mod common;
+mod ensemble;
 
 use cases::{Arenstorf, Case, Lorenz, Pleiades};
 use common::{filters, seconds, wanted};
 use flowfield::integrate::*;
-use flowfield::{Flow, field};
+use flowfield::{Flow, VectorField, field, second_order};
 
 /// A method by name and how to make it; each call of a `fn` item is a type of its own, so a macro.
 macro_rules! methods {
@@ -19,27 +20,39 @@ macro_rules! methods {
 }
 
 fn main() {
-    methods!(Lorenz, 3: Tsit5, Dopri5, Bs3, Dop853, Vern6, Vern7, Vern8, Vern9);
-    methods!(Arenstorf, 4: Tsit5, Dopri5, Dop853, Vern6, Vern7, Vern8, Vern9);
-    methods!(Pleiades, 28: Tsit5, Dopri5, Dop853, Vern6, Vern7, Vern8, Vern9);
+    methods!(Lorenz, 3: Tsit5, Dopri5, Bs3, Dop853, Vern6, Vern7, Vern8, Vern9, Adams);
+    methods!(Arenstorf, 4: Tsit5, Dopri5, Dop853, Vern6, Vern7, Vern8, Vern9, Adams);
+    methods!(Pleiades, 28: Tsit5, Dopri5, Dop853, Vern6, Vern7, Vern8, Vern9, Adams);
+    // The stars' accelerations do not depend on their velocities.
+    let stars = || second_order(|_t: f64, q: &[f64], _v: &[f64], a: &mut [f64]| cases::attraction(q, a));
+    tolerances::<Pleiades, 28, _, _>("Dprkn6", stars, Dprkn6::new);
+    tolerances::<Pleiades, 28, _, _>("Dprkn8", stars, Dprkn8::new);
+    tolerances::<Pleiades, 28, _, _>("Dprkn12", stars, Dprkn12::new);
+    ensemble::run();
 }
 
-/// One method on one case from rtol 1e-3 to 1e-12.
+/// One method on one case as a system of first order.
 fn sweep<C: Case<N>, const N: usize, I: Integrator<[f64; N]>>(method: &str, make: fn() -> I) {
-    if !wanted(&filters(), &format!("{} {method}", C::NAME)) {
-        return;
-    }
-    for k in 3..=12 {
-        let rtol = 10f64.powi(-k);
-        line::<C, N, I>(method, make, rtol);
+    tolerances::<C, N, _, _>(method, || field(|t, y: &[f64; N], dy: &mut [f64; N]| C::rhs(t, y, dy)), make);
+}
+
+/// From rtol 1e-3 to 1e-12.
+fn tolerances<C: Case<N>, const N: usize, V, I>(method: &str, fields: impl Fn() -> V, make: fn() -> I)
+where
+    V: VectorField<[f64; N]>,
+    I: Integrator<[f64; N]>,
+{
+    if wanted(&filters(), &format!("{} {method}", C::NAME)) {
+        (3..=12).for_each(|k| line::<C, N, V, I>(method, &fields, make, 10f64.powi(-k)));
     }
 }
 
-fn line<C: Case<N>, const N: usize, I: Integrator<[f64; N]>>(method: &str, make: fn() -> I, rtol: f64) {
-    let solve = || {
-        let f = field(|t, y: &[f64; N], dy: &mut [f64; N]| C::rhs(t, y, dy));
-        Flow::new(f, make()).tol(rtol).save_last().solve(0.0, C::END, C::START)
-    };
+fn line<C: Case<N>, const N: usize, V, I>(method: &str, fields: &impl Fn() -> V, make: fn() -> I, rtol: f64)
+where
+    V: VectorField<[f64; N]>,
+    I: Integrator<[f64; N]>,
+{
+    let solve = || Flow::new(fields(), make()).tol(rtol).save_last().solve(0.0, C::END, C::START);
     let (seconds, least) = seconds(5, 0.02, solve);
     match solve() {
         Ok(sol) => println!(
