@@ -97,8 +97,10 @@ impl<S: State> Watch<S> {
         Ok(())
     }
 
-    /// The right end of a bracket shrunk to round-off (the ITP method; Oliveira and Takahashi, ACM TOMS
-    /// 47, 2021, with κ₁ = 0.2 / (b - a), κ₂ = 2, n₀ = 1), so that the change of sign has happened there.
+    /// The end of a bracket shrunk to round-off (the ITP method; Oliveira and Takahashi, ACM TOMS 47, 2021, with
+    /// κ₁ = 0.2 / (b - a), κ₂ = 2, n₀ = 1): the right one, where the change of sign has happened, so that a run which goes
+    /// on from there does not find it again. Where the event changes the state this needs no care, and the end with
+    /// the smaller residual is taken: many events in a row then do not all come late.
     fn root(
         &mut self,
         event: &mut Event<'_, S>,
@@ -134,7 +136,8 @@ impl<S: State> Watch<S> {
             }
             budget -= 1.0;
         }
-        Ok(b)
+        let either = event.change.is_some() && !event.terminal;
+        Ok(if either && ga.abs() < gb.abs() { a } else { b })
     }
 
     fn at(
