@@ -24,8 +24,6 @@ mod clip;
 pub mod dataset;
 pub mod ensemble;
 pub mod error;
-mod event;
-mod export;
 mod field;
 mod flow;
 mod halves;
@@ -36,26 +34,19 @@ pub mod matching;
 pub mod metric;
 pub mod nn;
 mod parameter_flow;
-mod record;
 mod rng;
 mod scalar;
-mod solution;
 mod state;
-mod stepper;
-mod watch;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};
-pub use event::{Event, Occurrence};
 pub use field::{VectorField, field};
-pub use flow::{Flow, Progress};
+pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
 pub use jacobian::WithJacobian;
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
-pub use solution::{Failure, Solution, Stats};
 pub use state::State;
-pub use stepper::Stepper;
 
 /// The README's code blocks, as doctests.
 #[cfg(doctest)]

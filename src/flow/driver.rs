@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use num_traits::Float as _;
 
-use crate::event::Event;
+use super::event::Event;
+use super::record::{Record, Save};
+use super::stepper::Stepper;
 use crate::field::Counted;
 use crate::integrate::control::Pi;
 use crate::integrate::{Controller, Integrator, PerComponent, Tolerance};
-use crate::record::{Record, Save};
 use crate::state::first_not_finite;
-use crate::stepper::Stepper;
 use crate::{Error, Failure, Real, Result, Solution, State, Stats, VectorField};
 
 /// What an observer sees after each step.
@@ -44,18 +44,18 @@ type Observer<'a, S> = Box<dyn FnMut(&Progress<'_, S>) -> ControlFlow<()> + 'a>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Flow<'a, V, I, S: State> {
-    pub(crate) field: V,
-    pub(crate) integrator: I,
-    pub(crate) tol: Tolerance<S::Elem>,
-    pub(crate) controller: Box<dyn Controller<S::Elem> + 'a>,
-    pub(crate) events: Vec<Event<'a, S>>,
-    pub(crate) observer: Option<Observer<'a, S>>,
-    pub(crate) save: Save<S::Elem>,
-    pub(crate) dense: bool,
-    pub(crate) max_step: Option<S::Elem>,
-    pub(crate) first_step: Option<S::Elem>,
-    pub(crate) fixed_step: Option<S::Elem>,
-    pub(crate) max_steps: u64,
+    pub(super) field: V,
+    pub(super) integrator: I,
+    pub(super) tol: Tolerance<S::Elem>,
+    pub(super) controller: Box<dyn Controller<S::Elem> + 'a>,
+    pub(super) events: Vec<Event<'a, S>>,
+    pub(super) observer: Option<Observer<'a, S>>,
+    pub(super) save: Save<S::Elem>,
+    pub(super) dense: bool,
+    pub(super) max_step: Option<S::Elem>,
+    pub(super) first_step: Option<S::Elem>,
+    pub(super) fixed_step: Option<S::Elem>,
+    pub(super) max_steps: u64,
     clock: Clock<S>,
 }
 
@@ -310,7 +310,7 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         Ok(())
     }
 
-    pub(crate) fn check_run(&self, t0: S::Elem, t1: S::Elem, y0: &S) -> Result<()> {
+    pub(super) fn check_run(&self, t0: S::Elem, t1: S::Elem, y0: &S) -> Result<()> {
         for (what, t) in [("t0", t0), ("t1", t1)] {
             Error::setting(t.is_finite(), what, t.f64(), "a time must be finite")?;
         }

@@ -2,13 +2,13 @@
 
 use num_traits::Float as _;
 
-use crate::event::{Event, Occurrence};
+use super::event::{Event, Occurrence};
 use crate::integrate::Polynomial;
 use crate::{Error, Real, Result, State};
 
 /// What the watch keeps between steps: the sign from which each event is watched.
 #[derive(Debug)]
-pub(crate) struct Watch<S: State> {
+pub(super) struct Watch<S: State> {
     /// Last value of each event's function; zero while it has not yet left zero.
     last: Vec<S::Elem>,
     probe: S,
@@ -23,7 +23,7 @@ struct Root<F> {
 
 /// How a step ended for the events.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Outcome<F> {
+pub(super) enum Outcome<F> {
     /// The whole step stands.
     Whole,
     /// The step is cut at this fraction: a terminal event, or one that changes the state.
@@ -35,7 +35,7 @@ const FIRST_LOOK: f64 = 1e-6;
 
 impl<S: State> Watch<S> {
     /// Starts watching from a state.
-    pub(crate) fn start(events: &mut [Event<'_, S>], t: S::Elem, y: &S) -> Result<Self> {
+    pub(super) fn start(events: &mut [Event<'_, S>], t: S::Elem, y: &S) -> Result<Self> {
         let mut last = Vec::with_capacity(events.len());
         for (i, event) in events.iter_mut().enumerate() {
             last.push(value(event, i, t, y)?);
@@ -44,7 +44,7 @@ impl<S: State> Watch<S> {
     }
 
     /// Looks for events in a step that ended in `y1`; occurrences up to the cut are appended to `log`.
-    pub(crate) fn search(
+    pub(super) fn search(
         &mut self,
         events: &mut [Event<'_, S>],
         step: &Polynomial<S::Elem>,
@@ -152,7 +152,7 @@ impl<S: State> Watch<S> {
     }
 
     /// Makes the changes of the events found at the cut, and watches from the changed state.
-    pub(crate) fn change(
+    pub(super) fn change(
         &mut self,
         events: &mut [Event<'_, S>],
         cut: S::Elem,
