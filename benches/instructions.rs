@@ -13,6 +13,7 @@ use flowfield::matching::Matching;
 use flowfield::nn::{Mlp, Network};
 use flowfield::{Flow, Stats, field};
 
+type Workload = (&'static str, fn() -> Outcome);
 type Outcome = Result<Stats, Box<dyn std::error::Error>>;
 
 fn lorenz() -> Outcome {
@@ -44,7 +45,7 @@ fn train() -> Outcome {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let all: [(&str, fn() -> Outcome); 4] =
+    let all: [Workload; 4] =
         [("lorenz", lorenz), ("pleiades", pleiades), ("robertson", robertson), ("train", train)];
     let chosen = std::env::args().skip(1).find(|a| !a.starts_with("--"));
     for (name, run) in all.into_iter().filter(|(name, _)| chosen.as_deref().is_none_or(|c| c == *name)) {
