@@ -5,6 +5,7 @@
 //! | a dynamical system | `[f64; N]`, any `Array<F, D>` | your closure | solving an ODE |
 //! | samples | `Array2<F>`, a row a sample | a trained velocity network | sampling, encoding |
 //! | parameters | `Array1<F>` | minus the gradient of a loss | training; the learning rate is the step `h` |
+//! | several players' parameters | `Array1<F>` | each player's own descent | a GAN |
 //!
 //! Gradient descent is Euler's method, momentum and Adam are preconditioned steps, and a generative flow is sampled by
 //! the integrators that solve Lorenz' equations, unchanged.
@@ -26,6 +27,7 @@ pub mod ensemble;
 pub mod error;
 mod field;
 mod flow;
+pub mod game;
 mod halves;
 pub mod integrate;
 mod jacobian;
