@@ -115,7 +115,7 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
     /// Initial parameters of both players, generator first.
     pub fn init(&self, seed: u64) -> Array1<F> {
         let mut theta = self.generator.init(seed).to_vec();
-        theta.extend(self.critic.init(seed ^ 0xc417_1c));
+        theta.extend(self.critic.init(seed ^ 0x00c4_171c));
         Array1::from_vec(theta)
     }
 

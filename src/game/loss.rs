@@ -90,12 +90,13 @@ impl GanLoss {
 mod tests {
     use super::*;
 
+    type Part = fn(GanLoss, f64) -> (f64, f64);
+
     #[test]
     fn derivatives_are_those_of_the_values() {
         for loss in GanLoss::ALL {
             for d in [-3.1, -0.4, 0.3, 2.7, 40.0, -40.0] {
-                let parts: [fn(GanLoss, f64) -> (f64, f64); 3] =
-                    [GanLoss::on_real, GanLoss::on_fake, GanLoss::for_generator];
+                let parts: [Part; 3] = [GanLoss::on_real, GanLoss::on_fake, GanLoss::for_generator];
                 for part in parts {
                     let slope = (part(loss, d + 1e-6).0 - part(loss, d - 1e-6).0) / 2e-6;
                     let error = (slope - part(loss, d).1).abs();
