@@ -1,7 +1,5 @@
 //! A field whose length is bounded.
 
-use num_traits::Float as _;
-
 use crate::{Error, Real, Result, State, VectorField};
 
 /// A field scaled down where its Euclidean length exceeds a bound: gradient clipping by global norm

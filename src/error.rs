@@ -202,6 +202,14 @@ pub enum Error {
         /// The time.
         t: f64,
     },
+    /// A file could not be read or written.
+    #[error("{path}: {reason}; check that the folder exists and may be written to")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
     /// The caller's observer stopped the run.
     #[error("stopped by the observer at t = {t} after {steps} steps; what was computed until then is kept")]
     Stopped {
@@ -216,6 +224,11 @@ impl Error {
     /// Checks that a setting holds, for builders: `Err(Setting)` unless `ok`.
     pub(crate) fn setting(ok: bool, what: &'static str, value: f64, need: &'static str) -> Result<()> {
         if ok { Ok(()) } else { Err(Error::Setting { what, value, need }) }
+    }
+
+    /// A failure to read or write `path`.
+    pub(crate) fn io(path: &std::path::Path, reason: &dyn std::error::Error) -> Self {
+        Error::Io { path: path.display().to_string(), reason: reason.to_string() }
     }
 
     /// Checks two shapes against each other.

@@ -22,6 +22,13 @@ pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
 
+    /// Writes the Jacobian `∂f/∂y` (row-major, `n × n`, zero on entry) and returns true; or returns false, the
+    /// default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian).
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        let _ = (t, y, jac);
+        false
+    }
+
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
     /// momenta; the other half of `dy` is then arbitrary. True if that took work worth counting as an evaluation.
     ///
@@ -58,6 +65,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         (**self).eval(t, y, dy);
     }
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        (**self).jacobian(t, y, jac)
+    }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
     }
@@ -87,6 +97,11 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval(t, y, dy);
+    }
+
+    #[inline(always)]
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        self.field.jacobian(t, y, jac)
     }
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {

@@ -1,29 +1,54 @@
-//! **A flow is a vector field plus an integrator.**
+//! **A flow is a vector field plus an integrator.** [`Flow::new`] is the one sentence of this library.
+//!
+//! | what moves | state | the field | what people call it |
+//! |---|---|---|---|
+//! | a dynamical system | `[f64; N]`, any `Array<F, D>` | your closure | solving an ODE |
+//! | samples | `Array2<F>`, a row a sample | a trained velocity network | sampling, encoding |
+//! | parameters | `Array1<F>` | minus the gradient of a loss | training; the learning rate is the step `h` |
+//!
+//! Gradient descent is Euler's method, momentum and Adam are preconditioned steps, and a generative flow is sampled by
+//! the integrators that solve Lorenz' equations, unchanged.
+//!
+//! ```
+//! use flowfield::{Flow, field, integrate::Tsit5};
+//! let decay = field(|_t, y: &[f64; 1], dy| dy[0] = -y[0]);
+//! let sol = Flow::new(decay, Tsit5::new()).tol(1e-9).solve(0.0, 1.0, [1.0])?;
+//! assert!((sol.y_end()[0] - (-1.0_f64).exp()).abs() < 1e-9);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Who owns what: the **field** its scratch, the **integrator** its stages, the **flow** the clock, the **caller** the
+//! state and the loop. Hence nothing is allocated after the first step, and stepping by hand is as easy as `solve`.
 
 mod clip;
+pub mod dataset;
 pub mod ensemble;
 pub mod error;
-mod event;
 mod field;
 mod flow;
 mod halves;
 pub mod integrate;
+mod jacobian;
+mod linalg;
+pub mod matching;
+pub mod metric;
 pub mod nn;
-mod record;
+mod parameter_flow;
 mod rng;
 mod scalar;
-mod solution;
 mod state;
-mod stepper;
-mod watch;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};
-pub use event::{Event, Occurrence};
 pub use field::{VectorField, field};
-pub use flow::{Flow, Progress};
+pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
+pub use jacobian::WithJacobian;
+pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
-pub use solution::{Failure, Solution, Stats};
 pub use state::State;
-pub use stepper::Stepper;
+
+/// The README's code blocks, as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,6 @@
 //! What moves: a block of numbers with a shape.
 
-use ndarray::{Array, Dimension};
+use ndarray::{Array, ArrayRef, Dimension};
 
 use crate::{Error, Real, Result};
 
@@ -66,11 +66,11 @@ impl<F: Real, D: Dimension> State for Array<F, D> {
 
     #[inline(always)]
     fn as_slice(&self) -> &[F] {
-        self.as_slice_memory_order().filter(|_| self.is_standard_layout()).unwrap_or(&[])
+        ArrayRef::as_slice(self).unwrap_or(&[])
     }
     #[inline(always)]
     fn as_mut_slice(&mut self) -> &mut [F] {
-        if self.is_standard_layout() { self.as_slice_memory_order_mut().unwrap_or(&mut []) } else { &mut [] }
+        ArrayRef::as_slice_mut(self).unwrap_or(&mut [])
     }
     fn standardise(&mut self) {
         if !self.is_standard_layout() {

@@ -104,7 +104,7 @@ fn simultaneous_events_keep_the_order_of_the_flow() {
 
 fn ball(bounces: usize, backward: bool) -> flowfield::Solution<Y> {
     let fall = field(|_t, y: &Y, dy: &mut Y| (dy[0], dy[1]) = (y[1], -10.0));
-    let bounce = Event::when(|_t, y: &Y| y[0]).falling().then(|_t, y: &mut Y| y[1] = -0.9 * y[1]);
+    let bounce = Event::when(|_t, y: &Y| y[0]).falling().then(|_t, y: &mut Y| y[1] *= -0.9);
     // Time of `bounces` flights from (0, 5): 1 + 0.9 + 0.81 + ..
     let end = (1.0 - 0.9f64.powi(bounces as i32)) / 0.1 - 1e-3 * 0.9f64.powi(bounces as i32 - 1);
     let mut flow = Flow::new(fall, Tsit5::new()).tol(1e-12).event(bounce);
@@ -121,7 +121,7 @@ fn a_bouncing_ball_bounces_when_it_should() {
     let mut t = 0.0;
     for (k, bounce) in sol.events.iter().enumerate() {
         t += 0.9f64.powi(k as i32);
-        assert!((bounce.t - t).abs() < 1e-11, "bounce {k} at {} instead of {t}", bounce.t);
+        assert!((bounce.t - t).abs() < 1e-10, "bounce {k} at {} instead of {t}", bounce.t);
         assert!(bounce.y[0].abs() < 1e-12);
     }
     assert_eq!(sol.events.len(), 39);
@@ -180,7 +180,7 @@ fn events_that_never_happen_and_events_that_are_nan() {
 }
 
 #[test]
-fn ten_thousand_events_do_not_drift() {
+fn a_hundred_thousand_events_do_not_drift() {
     // A switching field: the velocity's sign flips each time |y| reaches 1, so events fall on odd times.
     let direction = std::cell::Cell::new(1.0);
     let f = field(|_t, _y: &[f64; 1], dy: &mut [f64; 1]| dy[0] = direction.get());
@@ -192,9 +192,32 @@ fn ten_thousand_events_do_not_drift() {
         .save_last()
         .event(Event::when(|_t, y: &[f64; 1]| y[0] - 1.0).rising().then(flip))
         .event(Event::when(|_t, y: &[f64; 1]| y[0] + 1.0).falling().then(flip))
-        .solve(0.0, 20_000.0, [0.0])
+        .solve(0.0, 200_000.0, [0.0])
         .unwrap();
-    assert_eq!(sol.events.len(), 10_000);
+    assert_eq!(sol.events.len(), 100_000);
     let last = sol.events.last().unwrap().t;
-    assert!((last - 19_999.0).abs() < 1e-7, "{last}");
+    assert!((last - 199_999.0).abs() < 1e-6, "{last}");
+}
+
+#[test]
+fn an_event_before_the_field_turns_nan_is_found() {
+    // A tank drains as y' = -sqrt(y), which is NaN for the negative levels that a trial step may reach.
+    let drain = field(|_t, y: &[f64; 1], dy: &mut [f64; 1]| dy[0] = -y[0].sqrt());
+    let nearly_empty = Event::when(|_t, y: &[f64; 1]| y[0] - 1e-4).falling().terminal();
+    let sol = Flow::new(drain, Tsit5::new()).tol(1e-10).event(nearly_empty).solve(0.0, 10.0, [1.0]).unwrap();
+    // sqrt(y) = 1 - t / 2.
+    assert!((sol.t_end() - 2.0 * (1.0 - 1e-2)).abs() < 1e-7, "{}", sol.t_end());
+}
+
+#[test]
+fn an_event_found_on_a_step_that_was_first_rejected_is_found_once() {
+    let sol = Flow::new(circle(), Tsit5::new())
+        .tol(1e-12)
+        .first_step(3.0)
+        .event(Event::when(|_t, y: &Y| y[1]))
+        .solve(0.0, 3.0, START)
+        .unwrap();
+    assert!(sol.stats.rejected > 0);
+    assert_eq!(sol.events.len(), 1);
+    assert!((sol.events[0].t - PI / 2.0).abs() < 1e-10);
 }

@@ -322,7 +322,7 @@ where
         let t = &M::TABLEAU;
         let (accepted, rejected) = (self.accepted.0[lane] as u64, self.rejected.0[lane] as u64);
         let stages = N as u64 - u64::from(t.fsal);
-        Stats { evals: (accepted + rejected) * stages + 2, accepted, rejected }
+        Stats { evals: (accepted + rejected) * stages + 2, accepted, rejected, ..Stats::default() }
     }
 
     #[cold]

@@ -8,7 +8,7 @@ use crate::{Error, Result, State, VectorField};
 /// The caller (normally a [`Flow`](crate::Flow)) owns the clock, the state and the decision to accept:
 ///
 /// ```text
-/// init(y0)   step(t, h, y0 → y1)   [error_norm]   [dense]   accept(smooth)   step(t + h, ..)  ..
+/// [aim(tol)]   init(y0)   step(t, h, y0 → y1)   [error_norm]   [dense]   accept(smooth)   step(t + h, ..)  ..
 /// ```
 ///
 /// After a rejected step, `step` is simply called again with the same `t` and `y0` and another `h`.
@@ -31,6 +31,12 @@ pub trait Integrator<S: State> {
     /// # Errors
     /// The method's own settings out of range, or a shape it cannot move.
     fn init(&mut self, y0: &S) -> Result<()>;
+
+    /// Tells the method how accurate the run is to be: implicit methods solve their stages, and take finite differences,
+    /// with that in view. Called before [`init`](Self::init); without it they assume the default tolerance.
+    fn aim(&mut self, tol: &Tolerance<S::Elem>) {
+        let _ = tol;
+    }
 
     /// Hands over `f(t, y0)` for the coming step, where the caller happens to have it.
     fn prime(&mut self, slope: &S) {
@@ -97,4 +103,19 @@ pub trait Integrator<S: State> {
         let _ = (field, t, h, y0, y1, out);
         Err(Error::NotConsistent { method: self.name() })
     }
+
+    /// Work beyond evaluations of the field since [`init`](Self::init).
+    fn work(&self) -> Work {
+        Work::default()
+    }
+}
+
+/// What implicit methods do beside evaluating the field.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Work {
+    /// Jacobians formed (by differences their evaluations are counted as such, too).
+    pub jacobians: u64,
+    /// Matrices factorised.
+    pub factorisations: u64,
 }

@@ -2,7 +2,8 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`precondition`]ed steps (the optimisers). Beside them
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`precondition`]ed steps
+//! (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -11,6 +12,7 @@
 mod adams;
 pub mod control;
 pub mod explicit;
+pub mod implicit;
 mod initial_step;
 mod integrator;
 pub mod nystrom;
@@ -27,8 +29,9 @@ pub use explicit::{
     Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38,
     SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
+pub use implicit::{Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
-pub use integrator::Integrator;
+pub use integrator::{Integrator, Work};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};

@@ -111,8 +111,9 @@ impl<F: Real> Tolerance<F> {
         Ok(())
     }
 
+    /// The error weight of component `i`.
     #[inline(always)]
-    fn weight(&self, i: usize, y0: F, y1: F) -> F {
+    pub(crate) fn weight(&self, i: usize, y0: F, y1: F) -> F {
         // The tiny term keeps 0 / 0 out when atol = 0 = y.
         weight(self.atol.at(i) + F::min_positive_value(), self.rtol.at(i), y0, y1)
     }
@@ -120,18 +121,27 @@ impl<F: Real> Tolerance<F> {
     /// The norm of an error; NaN if anything in it is.
     #[inline(always)]
     pub fn norm(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
-        let n = y0.len();
-        let y1 = &y1[..n];
         let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) else {
             return self.norm_of_each(y0, y1, error);
         };
-        let (r, a) = (*r, *a + F::min_positive_value());
-        root_mean_square(n, |i| error.at(i) / weight(a, r, y0[i], y1[i]))
+        let n = y0.len();
+        let scaled = Scaled { error, rtol: *r, atol: *a + F::min_positive_value(), y0, y1: &y1[..n] };
+        let whole = if n < 8 { 0 } else { n / 8 * 8 };
+        let mut sum = F::zero();
+        for i in whole..n {
+            let x = scaled.at(i);
+            sum += x * x;
+        }
+        if whole > 0 {
+            sum += sum_in_lanes(whole, &scaled);
+        }
+        (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
     }
 
     #[inline(never)]
     fn norm_of_each(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
-        root_mean_square(y0.len(), |i| error.at(i) / self.weight(i, y0[i], y1[i]))
+        let scaled = (0..y0.len()).map(|i| error.at(i) / self.weight(i, y0[i], y1[i]));
+        (scaled.map(|x| x * x).sum::<F>() / F::of(y0.len().max(1) as f64)).sqrt()
     }
 
     /// The component whose scaled error is largest, a NaN counting as largest of all.
@@ -171,26 +181,34 @@ fn weight<F: Real>(atol: F, rtol: F, y0: F, y1: F) -> F {
     atol + rtol * larger
 }
 
-/// √(Σ term(i)² / n), in eight partial sums so that the loop can run in vector registers.
+/// An error in units of its weights.
+struct Scaled<'a, F, E> {
+    error: &'a E,
+    rtol: F,
+    atol: F,
+    y0: &'a [F],
+    y1: &'a [F],
+}
+
+impl<F: Real, E: Components<F>> Components<F> for Scaled<'_, F, E> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        // The inverse weight apart from the error: it is ready before the error is.
+        self.error.at(i) * (F::one() / weight(self.atol, self.rtol, self.y0[i], self.y1[i]))
+    }
+}
+
+/// Σ term(i)² for i < n, a multiple of eight, in eight partial sums so that the loop can run in vector registers.
 #[inline(always)]
-fn root_mean_square<F: Real>(n: usize, term: impl Fn(usize) -> F) -> F {
-    let whole = n / 8 * 8;
-    let mut sum = F::zero();
-    for i in whole..n {
-        let x = term(i);
-        sum += x * x;
-    }
-    if whole > 0 {
-        let mut lanes = [F::zero(); 8];
-        for start in (0..whole).step_by(8) {
-            for (lane, sum) in lanes.iter_mut().enumerate() {
-                let x = term(start + lane);
-                *sum += x * x;
-            }
+fn sum_in_lanes<F: Real>(n: usize, term: &impl Components<F>) -> F {
+    let mut lanes = [F::zero(); 8];
+    for start in (0..n).step_by(8) {
+        for (lane, sum) in lanes.iter_mut().enumerate() {
+            let x = term.at(start + lane);
+            *sum += x * x;
         }
-        sum = lanes.iter().fold(sum, |s, &x| s + x);
     }
-    (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
+    lanes.iter().fold(F::zero(), |s, &x| s + x)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use ndarray::{Array1, ArrayRef1, ArrayRef2};
 
+use super::VelocityField;
 use crate::{Real, Result};
 
 /// A map `y = g(theta, x)` of rows: `x` is batch × [`inputs`](Self::inputs), `y` is batch × [`outputs`](Self::outputs).
@@ -10,7 +11,9 @@ use crate::{Real, Result};
 /// [`n_params`](Self::n_params) numbers that can itself flow (training is a flow in `theta`).
 /// All arrays are in standard (row-major) layout; a wrong shape is an error that names both shapes.
 /// A [`Tape`](Self::Tape) holds what the derivatives need from the last [`forward`](Self::forward);
-/// making it is the only allocation.
+/// making it is the only allocation. More rows than it was made for are an error, fewer are not. The
+/// derivatives are to be given the theta of that forward pass. A [`loss_gradient`](Self::loss_gradient)
+/// leaves no record.
 pub trait Network<F: Real>: Sync {
     /// Workspace and record of one forward pass for up to a given number of rows.
     type Tape: Send;
@@ -27,6 +30,19 @@ pub trait Network<F: Real>: Sync {
     fn init(&self, seed: u64) -> Array1<F>;
     /// Workspace for batches of up to `rows` rows.
     fn tape(&self, rows: usize) -> Self::Tape;
+    /// Workspace for forward passes without derivatives, such as sampling: the derivatives still work,
+    /// but may have to run the network forward again.
+    fn lean_tape(&self, rows: usize) -> Self::Tape {
+        self.tape(rows)
+    }
+
+    /// The network with these parameters as a field over rows: dx/dt = g(theta, [x | t | condition]).
+    fn field<'a>(&'a self, theta: &'a ArrayRef1<F>) -> VelocityField<'a, F, Self>
+    where
+        Self: Sized,
+    {
+        VelocityField::new(self, theta)
+    }
 
     /// `y = g(theta, x)`, recorded on the tape.
     fn forward(

@@ -3,6 +3,7 @@
 
 use flowfield::integrate::*;
 use flowfield::{Flow, VectorField, field};
+use ndarray::Array2;
 
 pub type Pair = [f64; 2];
 
@@ -78,4 +79,13 @@ pub fn slope(points: &[(f64, f64)]) -> f64 {
         (sx, sy, sxx, sxy) = (sx + x, sy + y, sxx + x * x, sxy + x * y);
     }
     (n * sxy - sx * sy) / (n * sxx - sx * sx)
+}
+
+/// The exact velocity of the rectified flow N(0, 1) -> N(m, s²) in one dimension, independent coupling.
+pub fn normal_pair_velocity(m: f64, s: f64) -> impl VectorField<Array2<f64>> {
+    field(move |t: f64, x: &Array2<f64>, dx: &mut Array2<f64>| {
+        let spread = (1.0 - t).powi(2) + (t * s).powi(2);
+        let slope = (t * s * s - (1.0 - t)) / spread;
+        dx.zip_mut_with(x, |d, &x| *d = m + slope * (x - t * m));
+    })
 }

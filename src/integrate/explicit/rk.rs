@@ -129,7 +129,8 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         if self.k.is_none() {
             self.init(y0)?;
         }
-        let Some(k) = &mut self.k else { return Ok(()) };
+        // One pointer for all stages: what a stage has just stored then stays in registers for the next.
+        let Some(k) = self.k.as_deref_mut() else { return Ok(()) };
         if !self.k1_ready {
             field.eval(t, y0, &mut k[0]);
             self.k1_ready = true;
@@ -153,11 +154,9 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
             if smooth && Self::T.fsal {
                 k.swap(0, N - 1);
                 self.k1_ready = true;
-            } else if smooth && self.end_slope_ready {
-                if let Some(slope) = &mut self.end_slope {
-                    std::mem::swap(&mut k[0], slope);
-                    self.k1_ready = true;
-                }
+            } else if let (true, Some(slope)) = (smooth && self.end_slope_ready, &mut self.end_slope) {
+                std::mem::swap(&mut k[0], slope);
+                self.k1_ready = true;
             }
         }
         self.end_slope_ready = false;

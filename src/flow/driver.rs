@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 
 use num_traits::Float as _;
 
-use crate::event::Event;
+use super::event::Event;
+use super::record::{Record, Save};
+use super::stepper::Stepper;
 use crate::field::Counted;
 use crate::integrate::control::Pi;
 use crate::integrate::{Controller, Integrator, PerComponent, Tolerance};
-use crate::record::{Record, Save};
 use crate::state::first_not_finite;
-use crate::stepper::Stepper;
 use crate::{Error, Failure, Real, Result, Solution, State, Stats, VectorField};
 
 /// What an observer sees after each step.
@@ -44,18 +44,18 @@ type Observer<'a, S> = Box<dyn FnMut(&Progress<'_, S>) -> ControlFlow<()> + 'a>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Flow<'a, V, I, S: State> {
-    pub(crate) field: V,
-    pub(crate) integrator: I,
-    pub(crate) tol: Tolerance<S::Elem>,
-    pub(crate) controller: Box<dyn Controller<S::Elem> + 'a>,
-    pub(crate) events: Vec<Event<'a, S>>,
-    pub(crate) observer: Option<Observer<'a, S>>,
-    pub(crate) save: Save<S::Elem>,
-    pub(crate) dense: bool,
-    pub(crate) max_step: Option<S::Elem>,
-    pub(crate) first_step: Option<S::Elem>,
-    pub(crate) fixed_step: Option<S::Elem>,
-    pub(crate) max_steps: u64,
+    pub(super) field: V,
+    pub(super) integrator: I,
+    pub(super) tol: Tolerance<S::Elem>,
+    pub(super) controller: Box<dyn Controller<S::Elem> + 'a>,
+    pub(super) events: Vec<Event<'a, S>>,
+    pub(super) observer: Option<Observer<'a, S>>,
+    pub(super) save: Save<S::Elem>,
+    pub(super) dense: bool,
+    pub(super) max_step: Option<S::Elem>,
+    pub(super) first_step: Option<S::Elem>,
+    pub(super) fixed_step: Option<S::Elem>,
+    pub(super) max_steps: u64,
     clock: Clock<S>,
 }
 
@@ -214,19 +214,23 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
     /// What went wrong, with time, step size, state, worst component, and everything computed until then.
     pub fn solve(&mut self, t0: S::Elem, t1: S::Elem, mut y0: S) -> Result<Solution<S>, Box<Failure<S>>> {
         y0.standardise();
-        let (mut run, mut outcome) = Stepper::begin(self, (t0, t1), y0);
+        let (mut run, ready) = Stepper::begin(self, (t0, t1), y0);
         let mut record = Record::new(&run);
-        while outcome.is_ok() {
-            outcome = match run.advance() {
-                Ok(false) => break,
-                Ok(true) => record.step(&mut run),
-                Err(e) => Err(e),
-            };
-        }
+        let error = match ready {
+            Ok(()) => loop {
+                match run.advance() {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(record.finish(run)),
+                    Err(e) => break e,
+                }
+                if let Err(e) = record.step(&mut run) {
+                    break e;
+                }
+            },
+            Err(e) => e,
+        };
         let (t, h, worst, y) = (run.t, run.h, run.worst, run.y.clone());
-        let partial = record.finish(run);
-        outcome.map_err(|error| Box::new(Failure { error, t, h, y, worst, partial: partial.clone() }))?;
-        Ok(partial)
+        Err(Box::new(Failure { error, t, h, y, worst, partial: record.finish(run) }))
     }
 
     /// A run in the caller's hands, step by step.
@@ -306,7 +310,7 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         Ok(())
     }
 
-    pub(crate) fn check_run(&self, t0: S::Elem, t1: S::Elem, y0: &S) -> Result<()> {
+    pub(super) fn check_run(&self, t0: S::Elem, t1: S::Elem, y0: &S) -> Result<()> {
         for (what, t) in [("t0", t0), ("t1", t1)] {
             Error::setting(t.is_finite(), what, t.f64(), "a time must be finite")?;
         }

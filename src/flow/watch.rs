@@ -2,13 +2,13 @@
 
 use num_traits::Float as _;
 
-use crate::event::{Event, Occurrence};
+use super::event::{Event, Occurrence};
 use crate::integrate::Polynomial;
 use crate::{Error, Real, Result, State};
 
 /// What the watch keeps between steps: the sign from which each event is watched.
 #[derive(Debug)]
-pub(crate) struct Watch<S: State> {
+pub(super) struct Watch<S: State> {
     /// Last value of each event's function; zero while it has not yet left zero.
     last: Vec<S::Elem>,
     probe: S,
@@ -19,12 +19,11 @@ pub(crate) struct Watch<S: State> {
 struct Root<F> {
     event: usize,
     theta: F,
-    after: F,
 }
 
 /// How a step ended for the events.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Outcome<F> {
+pub(super) enum Outcome<F> {
     /// The whole step stands.
     Whole,
     /// The step is cut at this fraction: a terminal event, or one that changes the state.
@@ -36,7 +35,7 @@ const FIRST_LOOK: f64 = 1e-6;
 
 impl<S: State> Watch<S> {
     /// Starts watching from a state.
-    pub(crate) fn start(events: &mut [Event<'_, S>], t: S::Elem, y: &S) -> Result<Self> {
+    pub(super) fn start(events: &mut [Event<'_, S>], t: S::Elem, y: &S) -> Result<Self> {
         let mut last = Vec::with_capacity(events.len());
         for (i, event) in events.iter_mut().enumerate() {
             last.push(value(event, i, t, y)?);
@@ -45,7 +44,7 @@ impl<S: State> Watch<S> {
     }
 
     /// Looks for events in a step that ended in `y1`; occurrences up to the cut are appended to `log`.
-    pub(crate) fn search(
+    pub(super) fn search(
         &mut self,
         events: &mut [Event<'_, S>],
         step: &Polynomial<S::Elem>,
@@ -90,16 +89,18 @@ impl<S: State> Watch<S> {
                 self.at(event, i, step, to)?
             };
             if event.counts(self.last[i], g) {
-                let (theta, after) = self.root(event, i, step, (from, self.last[i]), (to, g))?;
-                self.found.push(Root { event: i, theta, after });
+                let theta = self.root(event, i, step, (from, self.last[i]), (to, g))?;
+                self.found.push(Root { event: i, theta });
             }
             (from, self.last[i]) = (to, g);
         }
         Ok(())
     }
 
-    /// The right end of a bracket shrunk to round-off (the ITP method; Oliveira and Takahashi, ACM TOMS
-    /// 47, 2021, with κ₁ = 0.2 / (b - a), κ₂ = 2, n₀ = 1), so that the change of sign has happened there.
+    /// The end of a bracket shrunk to round-off (the ITP method; Oliveira and Takahashi, ACM TOMS 47, 2021, with
+    /// κ₁ = 0.2 / (b - a), κ₂ = 2, n₀ = 1): the right one, where the change of sign has happened, so that a run which goes
+    /// on from there does not find it again. Where the event changes the state this needs no care, and the end with
+    /// the smaller residual is taken: many events in a row then do not all come late.
     fn root(
         &mut self,
         event: &mut Event<'_, S>,
@@ -107,7 +108,7 @@ impl<S: State> Watch<S> {
         step: &Polynomial<S::Elem>,
         (mut a, mut ga): (S::Elem, S::Elem),
         (mut b, mut gb): (S::Elem, S::Elem),
-    ) -> Result<(S::Elem, S::Elem)> {
+    ) -> Result<S::Elem> {
         let of = S::Elem::of;
         let tight = round_off(step);
         let width = b - a;
@@ -135,7 +136,8 @@ impl<S: State> Watch<S> {
             }
             budget -= 1.0;
         }
-        Ok((b, gb))
+        let either = event.change.is_some() && !event.terminal;
+        Ok(if either && ga.abs() < gb.abs() { a } else { b })
     }
 
     fn at(
@@ -150,7 +152,7 @@ impl<S: State> Watch<S> {
     }
 
     /// Makes the changes of the events found at the cut, and watches from the changed state.
-    pub(crate) fn change(
+    pub(super) fn change(
         &mut self,
         events: &mut [Event<'_, S>],
         cut: S::Elem,

@@ -1,13 +1,13 @@
 //! What a run keeps: chosen states, events, and the steps' interpolants.
 
+use super::solution::Piece;
+use super::stepper::Stepper;
 use crate::integrate::Integrator;
-use crate::solution::Piece;
-use crate::stepper::Stepper;
 use crate::{Error, Real, Result, Solution, State, VectorField};
 
 /// Which states are saved.
 #[derive(Debug, Clone)]
-pub(crate) enum Save<F> {
+pub(super) enum Save<F> {
     Last,
     EveryStep,
     At(Vec<F>),
@@ -15,7 +15,7 @@ pub(crate) enum Save<F> {
 
 impl<F: Real> Save<F> {
     /// Output times must lie in the span, in the direction of integration.
-    pub(crate) fn check(&self, t0: F, t1: F) -> Result<()> {
+    pub(super) fn check(&self, t0: F, t1: F) -> Result<()> {
         let Save::At(times) = self else { return Ok(()) };
         let forward = t1 >= t0;
         let mut before = t0;
@@ -31,7 +31,7 @@ impl<F: Real> Save<F> {
 }
 
 /// The states and interpolants kept so far.
-pub(crate) struct Record<S: State> {
+pub(super) struct Record<S: State> {
     t: Vec<S::Elem>,
     y: Vec<S>,
     dense: Option<Vec<Piece<S::Elem>>>,
@@ -40,7 +40,7 @@ pub(crate) struct Record<S: State> {
 }
 
 impl<S: State> Record<S> {
-    pub(crate) fn new<V, I>(run: &Stepper<'_, '_, V, I, S>) -> Self {
+    pub(super) fn new<V, I>(run: &Stepper<'_, '_, V, I, S>) -> Self {
         let dense = run.flow.dense.then(Vec::new);
         let mut record = Record { t: Vec::new(), y: Vec::new(), dense, next: 0 };
         match &run.flow.save {
@@ -61,7 +61,8 @@ impl<S: State> Record<S> {
     }
 
     /// Takes what is wanted of the step just made.
-    pub(crate) fn step<V, I>(&mut self, run: &mut Stepper<'_, '_, V, I, S>) -> Result<()>
+    #[inline]
+    pub(super) fn step<V, I>(&mut self, run: &mut Stepper<'_, '_, V, I, S>) -> Result<()>
     where
         V: VectorField<S>,
         I: Integrator<S>,
@@ -105,7 +106,12 @@ impl<S: State> Record<S> {
         Ok(())
     }
 
-    pub(crate) fn finish<V, I>(mut self, run: Stepper<'_, '_, V, I, S>) -> Solution<S> {
+    pub(super) fn finish<V, I>(mut self, run: Stepper<'_, '_, V, I, S>) -> Solution<S>
+    where
+        V: VectorField<S>,
+        I: Integrator<S>,
+    {
+        let stats = run.stats();
         if let Save::Last = run.flow.save {
             self.push(run.t, run.y.clone());
         }
@@ -113,7 +119,7 @@ impl<S: State> Record<S> {
             t: self.t,
             y: self.y,
             events: run.log,
-            stats: run.stats,
+            stats,
             dense: self.dense,
             span: (run.t0, run.t),
             last: run.y,

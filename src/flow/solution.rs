@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::event::Occurrence;
+use super::event::Occurrence;
 use crate::integrate::Polynomial;
 use crate::{Error, Real, Result, State};
 
@@ -16,11 +16,19 @@ pub struct Stats {
     pub accepted: u64,
     /// Steps that were repeated with a smaller size.
     pub rejected: u64,
+    /// Jacobians formed; by finite differences, their evaluations are in [`evals`](Self::evals).
+    pub jacobians: u64,
+    /// Matrices factorised.
+    pub factorisations: u64,
 }
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)
+        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)?;
+        if self.jacobians > 0 {
+            write!(f, ", {} Jacobians, {} factorisations", self.jacobians, self.factorisations)?;
+        }
+        Ok(())
     }
 }
 
@@ -35,16 +43,16 @@ pub struct Solution<S: State> {
     pub events: Vec<Occurrence<S>>,
     /// Work counts.
     pub stats: Stats,
-    pub(crate) dense: Option<Vec<Piece<S::Elem>>>,
-    pub(crate) span: (S::Elem, S::Elem),
-    pub(crate) last: S,
+    pub(super) dense: Option<Vec<Piece<S::Elem>>>,
+    pub(super) span: (S::Elem, S::Elem),
+    pub(super) last: S,
 }
 
 /// A step's polynomial and the time up to which it counts (an event may have cut the step).
 #[derive(Debug, Clone)]
-pub(crate) struct Piece<F> {
-    pub(crate) poly: Polynomial<F>,
-    pub(crate) end: F,
+pub(super) struct Piece<F> {
+    pub(super) poly: Polynomial<F>,
+    pub(super) end: F,
 }
 
 impl<S: State> Solution<S> {

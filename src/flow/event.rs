@@ -6,7 +6,7 @@ use crate::{Real, State};
 
 /// Which sign changes count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Direction {
+pub(super) enum Direction {
     #[default]
     Both,
     Rising,
@@ -38,11 +38,11 @@ type Change<'a, S> = Box<dyn FnMut(<S as State>::Elem, &mut S) + 'a>;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Event<'a, S: State> {
-    pub(crate) g: Function<'a, S>,
-    pub(crate) direction: Direction,
-    pub(crate) terminal: bool,
-    pub(crate) change: Option<Change<'a, S>>,
-    pub(crate) samples: usize,
+    pub(super) g: Function<'a, S>,
+    pub(super) direction: Direction,
+    pub(super) terminal: bool,
+    pub(super) change: Option<Change<'a, S>>,
+    pub(super) samples: usize,
 }
 
 impl<'a, S: State> Event<'a, S> {
@@ -87,7 +87,7 @@ impl<'a, S: State> Event<'a, S> {
     }
 
     /// Whether a change from sign `a` to sign `b` counts.
-    pub(crate) fn counts(&self, a: S::Elem, b: S::Elem) -> bool {
+    pub(super) fn counts(&self, a: S::Elem, b: S::Elem) -> bool {
         let zero = S::Elem::of(0.0);
         let (rising, falling) = (a < zero && b >= zero, a > zero && b <= zero);
         match self.direction {

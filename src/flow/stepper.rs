@@ -5,11 +5,11 @@ use std::ops::ControlFlow;
 
 use num_traits::Float as _;
 
+use super::driver::{Flow, Progress};
+use super::watch::{Outcome, Watch};
 use crate::field::Counted;
-use crate::flow::{Flow, Progress};
 use crate::integrate::{Integrator, Polynomial, initial_step};
 use crate::state::first_not_finite;
-use crate::watch::{Outcome, Watch};
 use crate::{Error, Occurrence, Real, Result, State, Stats, VectorField};
 
 /// A run in progress: each [`advance`](Self::advance) takes one step that stands, and handles events.
@@ -27,18 +27,18 @@ use crate::{Error, Occurrence, Real, Result, State, Stats, VectorField};
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 pub struct Stepper<'f, 'a, V, I, S: State> {
-    pub(crate) flow: &'f mut Flow<'a, V, I, S>,
-    pub(crate) t0: S::Elem,
-    pub(crate) t1: S::Elem,
-    pub(crate) t: S::Elem,
-    pub(crate) y: S,
-    pub(crate) stats: Stats,
-    pub(crate) log: Vec<Occurrence<S>>,
+    pub(super) flow: &'f mut Flow<'a, V, I, S>,
+    pub(super) t0: S::Elem,
+    pub(super) t1: S::Elem,
+    pub(super) t: S::Elem,
+    pub(super) y: S,
+    pub(super) stats: Stats,
+    pub(super) log: Vec<Occurrence<S>>,
     /// The state before an event changed it, if the last step ended in one that did.
-    pub(crate) changed: bool,
+    pub(super) changed: bool,
     /// Size proposed for the next step, and of the last one tried.
-    pub(crate) h: S::Elem,
-    pub(crate) worst: usize,
+    pub(super) h: S::Elem,
+    pub(super) worst: usize,
     t_prev: S::Elem,
     y_prev: S,
     poly: Polynomial<S::Elem>,
@@ -62,7 +62,7 @@ impl<S: State, V, I> fmt::Debug for Stepper<'_, '_, V, I, S> {
 
 impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I, S> {
     /// A run from `y0` (checked by the flow) over `[t0, t1]`, with its first step size chosen.
-    pub(crate) fn begin(
+    pub(super) fn begin(
         flow: &'f mut Flow<'a, V, I, S>,
         (t0, t1): (S::Elem, S::Elem),
         y0: S,
@@ -95,6 +95,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     fn set_up(&mut self) -> Result<()> {
         self.flow.check_run(self.t0, self.t1, &self.y)?;
         let flow = &mut *self.flow;
+        flow.integrator.aim(&flow.tol);
         flow.integrator.init(&self.y)?;
         flow.controller.restart();
         if !flow.events.is_empty() {
@@ -285,7 +286,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     }
 
     /// The last step's polynomial.
-    pub(crate) fn polynomial(&mut self) -> Result<&Polynomial<S::Elem>> {
+    pub(super) fn polynomial(&mut self) -> Result<&Polynomial<S::Elem>> {
         if !self.poly_ready {
             // No event has cut the step, or the polynomial would be there.
             self.fill_poly_over(self.t - self.t_prev)?;
@@ -299,6 +300,12 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         flow.integrator.dense(field, self.t_prev, h, &self.y_prev, &self.y, &mut self.poly)?;
         self.poly_ready = true;
         Ok(())
+    }
+
+    /// Work counts so far.
+    pub fn stats(&self) -> Stats {
+        let work = self.flow.integrator.work();
+        Stats { jacobians: work.jacobians, factorisations: work.factorisations, ..self.stats }
     }
 
     /// Writes the state at a time `t` inside the last step.
@@ -336,11 +343,6 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
     /// The events that have happened.
     pub fn events(&self) -> &[Occurrence<S>] {
         &self.log
-    }
-
-    /// Work counts so far.
-    pub fn stats(&self) -> Stats {
-        self.stats
     }
 }
 

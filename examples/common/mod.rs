@@ -1,0 +1,6 @@
+//! What the examples share: the command line, progress bars and pictures.
+#![allow(dead_code)]
+
+pub mod options;
+pub mod picture;
+pub mod progress;

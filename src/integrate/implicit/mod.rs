@@ -1,0 +1,15 @@
+//! Methods for stiff problems. They take the same closure as the explicit ones; Jacobians are the field's own
+//! ([`WithJacobian`](crate::WithJacobian)) or finite differences.
+
+mod derivative;
+mod rosenbrock;
+pub mod tableau;
+
+pub use rosenbrock::Rosenbrock;
+
+/// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.
+pub type Rodas5P<S> = Rosenbrock<tableau::Rodas5P, S, 8>;
+/// Rodas4: order 4(3), six stages, L-stable; Hairer and Wanner's RODAS.
+pub type Rodas4<S> = Rosenbrock<tableau::Rodas4, S, 6>;
+/// ROS3P: order 3(2), three stages, A-stable; for loose tolerances and parabolic problems.
+pub type Ros3P<S> = Rosenbrock<tableau::Ros3P, S, 3>;

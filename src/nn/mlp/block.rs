@@ -1,0 +1,77 @@
+//! Memory of one block of rows: its record, and the scratch of its derivatives.
+
+use super::{Mlp, stride};
+use crate::Real;
+use crate::nn::kernel::Buffer;
+
+/// Record of a forward pass of one block. Rows are [`stride`] of their layer's width apart.
+#[derive(Debug)]
+pub(super) struct Block<F> {
+    /// a_0 (features), .., a_{L-1}, y; each but y with a column of ones after its own columns.
+    pub values: Vec<Buffer<F>>,
+    /// σ'(z_l) of the hidden layers.
+    pub first: Vec<Buffer<F>>,
+    /// σ''(z_l) of the hidden layers.
+    pub second: Vec<Buffer<F>>,
+}
+
+impl<F: Real> Block<F> {
+    pub(super) fn new(net: &Mlp, rows: usize) -> Self {
+        let hidden = || net.hidden.iter().map(|&w| Buffer::zeros(rows * stride(w))).collect();
+        Block {
+            values: net.widths().map(|w| Buffer::zeros(rows * stride(w))).collect(),
+            first: hidden(),
+            second: hidden(),
+        }
+    }
+
+    /// Size of a block.
+    pub(super) fn bytes(net: &Mlp, rows: usize) -> usize {
+        let numbers = net.widths().chain(net.hidden.iter().flat_map(|&w| [w, w])).map(stride).sum::<usize>();
+        rows * numbers * size_of::<F>()
+    }
+}
+
+/// Scratch of one lane: cotangents and tangents of one block.
+#[derive(Debug)]
+pub(super) struct Scratch<F> {
+    /// Cotangents of the layer in hand and of the one below, as wide as the widest layer.
+    pub cotangent: Pair<F>,
+    /// The second kind of cotangents in reverse over forward.
+    pub second: Pair<F>,
+    /// Tangents of a_0, .., a_{L-1}.
+    pub tangents: Vec<Buffer<F>>,
+    /// Tangents of z_1, .., z_L.
+    pub inner: Vec<Buffer<F>>,
+}
+
+/// Two buffers that take turns.
+#[derive(Debug)]
+pub(super) struct Pair<F> {
+    pub now: Buffer<F>,
+    pub next: Buffer<F>,
+}
+
+impl<F: Real> Pair<F> {
+    fn new(len: usize) -> Self {
+        Pair { now: Buffer::zeros(len), next: Buffer::zeros(len) }
+    }
+
+    pub(super) fn swap(&mut self) {
+        std::mem::swap(&mut self.now, &mut self.next);
+    }
+}
+
+impl<F: Real> Scratch<F> {
+    pub(super) fn new(net: &Mlp, rows: usize) -> Self {
+        let widest = rows * net.widths().map(stride).max().unwrap_or(0);
+        let layers = net.hidden.len() + 1;
+        let buffer = |w| Buffer::zeros(rows * stride(w));
+        Scratch {
+            cotangent: Pair::new(widest),
+            second: Pair::new(widest),
+            tangents: net.widths().take(layers).map(buffer).collect(),
+            inner: net.widths().skip(1).map(buffer).collect(),
+        }
+    }
+}

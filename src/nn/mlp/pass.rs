@@ -1,0 +1,158 @@
+//! One block of rows forward and backward through all layers.
+
+use super::block::{Block, Scratch};
+use super::{Mlp, stride};
+use crate::Real;
+use crate::nn::activation::{Activate, Record};
+use crate::nn::kernel::{
+    Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded,
+};
+
+/// What all blocks of a pass share.
+#[derive(Clone, Copy)]
+pub(super) struct Pass<'a, F> {
+    pub net: &'a Mlp,
+    pub isa: Isa,
+    pub weights: &'a [Pack<F>],
+    pub transposes: &'a [Pack<F>],
+    pub tangents: &'a [Pack<F>],
+}
+
+/// Where a lane adds its gradient, and whether something is there already.
+pub(super) struct Gradient<'a, F> {
+    pub layers: &'a mut [Buffer<F>],
+    pub add: bool,
+}
+
+impl<F: Real> Pass<'_, F> {
+    /// Columns into layer `l`.
+    pub(super) fn inputs(&self, l: usize) -> usize {
+        self.weights[l].depth() - 1
+    }
+
+    /// Columns out of layer `l`.
+    pub(super) fn outputs(&self, l: usize) -> usize {
+        self.weights[l].width()
+    }
+
+    /// `c = a b` or `c += a b` for rows of a layer `a_width` wide, using `depth` rows of b.
+    pub(super) fn product(
+        &self,
+        rows: usize,
+        (a, a_width): (&[F], usize),
+        b: &Pack<F>,
+        depth: usize,
+        c: &mut [F],
+        add: bool,
+    ) {
+        let (a_stride, c_stride) = (stride(a_width), stride(b.width()));
+        self.isa.run(RowsTimesPack { a, a_stride, rows, b, depth, c, c_stride, add });
+    }
+
+    /// Writes the block's record from its rows of x.
+    pub(super) fn forward(&self, x: &[F], rows: usize, block: &mut Block<F>, record: Record) {
+        self.net.present(self.isa, x, &mut block.values[0]);
+        for l in 0..self.weights.len() {
+            let (below, above) = block.values.split_at_mut(l + 1);
+            let (width, inputs) = (self.outputs(l), self.inputs(l));
+            let z = &mut above[0][..rows * stride(width)];
+            self.product(rows, (&below[l], inputs), &self.weights[l], inputs + 1, z, false);
+            if l + 1 == self.weights.len() {
+                return;
+            }
+            let activation = self.net.activation;
+            let (first, second) = (&mut block.first[l][..], &mut block.second[l][..]);
+            self.isa.run(Activate { activation, z, first, second, width, stride: stride(width), record });
+            z.chunks_exact_mut(stride(width)).for_each(|row| row[width] = F::one());
+        }
+    }
+
+    /// Copies the outputs out of a record.
+    pub(super) fn outputs_of(&self, block: &Block<F>, y: &mut [F]) {
+        let width = self.net.outputs;
+        copy_rows(&block.values[self.weights.len()], stride(width), y, width, width);
+    }
+
+    /// Reverse mode from `ybar`: adds to the gradient; writes the cotangent of x.
+    pub(super) fn backward(
+        &self,
+        ybar: &[F],
+        rows: usize,
+        block: &Block<F>,
+        scratch: &mut Scratch<F>,
+        mut gradient: Option<Gradient<'_, F>>,
+        xbar: Option<&mut [F]>,
+    ) {
+        let g = &mut scratch.cotangent;
+        self.start(ybar, &mut g.now);
+        for l in (0..self.weights.len()).rev() {
+            if let Some(gradient) = &mut gradient {
+                self.weight_gradient(l, rows, &block.values[l], &g.now, gradient, gradient.add);
+            }
+            if l == 0 && xbar.is_none() {
+                return;
+            }
+            let wide = self.outputs(l);
+            self.product(rows, (&g.now, wide), &self.transposes[l], wide, &mut g.next, false);
+            if l > 0 {
+                let width = self.inputs(l);
+                self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });
+            }
+            g.swap();
+        }
+        if let Some(xbar) = xbar {
+            self.net.absorb(&g.now, &block.values[0], xbar);
+        }
+    }
+
+    /// Spreads the cotangents of y, zero in the padding.
+    pub(super) fn start(&self, ybar: &[F], g: &mut [F]) {
+        let width = self.net.outputs;
+        let stride = stride(width);
+        g[..ybar.len() / width * stride].fill(F::zero());
+        copy_rows(ybar, width, g, stride, width);
+    }
+
+    /// Gradient of layer `l`: the inputs transposed, times the cotangents of its outputs.
+    pub(super) fn weight_gradient(
+        &self,
+        l: usize,
+        rows: usize,
+        a: &[F],
+        g: &[F],
+        gradient: &mut Gradient<'_, F>,
+        add: bool,
+    ) {
+        let (inputs, width) = (self.inputs(l), self.outputs(l));
+        self.isa.run(TransposeTimesRows {
+            a,
+            a_stride: stride(inputs),
+            height: inputs + 1,
+            b: g,
+            b_stride: stride(width),
+            width,
+            rows,
+            c: &mut gradient.layers[l],
+            add,
+        });
+    }
+}
+
+/// g ∘= by, on rows of a layer.
+pub(super) struct Scale<'a, F> {
+    pub g: &'a mut [F],
+    pub by: &'a [F],
+    pub rows: usize,
+    pub width: usize,
+}
+
+impl<F: Real> Kernel for Scale<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<A: Arith>(self) {
+        let (width, stride) = (padded(self.width), stride(self.width));
+        for (g, by) in self.g.chunks_exact_mut(stride).zip(self.by.chunks_exact(stride)).take(self.rows) {
+            g[..width].iter_mut().zip(&by[..width]).for_each(|(g, &by)| *g *= by);
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Nothing is allocated after the first step.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use flowfield::dataset::{moons, normal};
+use flowfield::integrate::*;
+use flowfield::matching::Matching;
+use flowfield::nn::{Mlp, Network};
+use flowfield::{ClipNorm, Flow, VectorField, field};
+use ndarray::Array1;
+
+/// Counts this thread's allocations.
+struct Counting;
+
+thread_local! {
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+// SAFETY: every call is passed on unchanged to the system's allocator.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = COUNT.try_with(|c| c.set(c.get() + 1));
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(p, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = COUNT.get();
+    work();
+    COUNT.get() - before
+}
+
+fn oscillator() -> impl VectorField<Array1<f64>> {
+    field(|_t, y: &Array1<f64>, dy| {
+        for i in 0..y.len() / 2 {
+            dy[2 * i] = y[2 * i + 1];
+            dy[2 * i + 1] = -y[2 * i];
+        }
+    })
+}
+
+fn fixed_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
+    let mut y = Array1::ones(100);
+    let mut flow = Flow::new(oscillator(), integrator);
+    flow.step(0.01, &mut y).unwrap();
+    allocations(|| flow.steps(50, 0.01, &mut y).unwrap())
+}
+
+fn adaptive_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
+    let mut flow = Flow::new(oscillator(), integrator).tol(1e-4);
+    let mut run = flow.stepper(0.0, 30.0, Array1::ones(100)).unwrap();
+    let mut inside = Array1::zeros(100);
+    let mut advance = |n: usize| {
+        for _ in 0..n {
+            assert!(run.advance().unwrap());
+            let t = run.t();
+            run.interpolate(t, &mut inside).unwrap();
+        }
+    };
+    advance(1);
+    allocations(|| advance(9))
+}
+
+#[test]
+fn fixed_steps_do_not_allocate() {
+    for (name, count) in [
+        ("Euler", fixed_steps(Euler::new())),
+        ("Rk4", fixed_steps(Rk4::new())),
+        ("Tsit5", fixed_steps(Tsit5::new())),
+        ("Momentum", fixed_steps(Momentum::new(0.9))),
+        ("Adam", fixed_steps(Adam::default())),
+        ("Ema of Adam", fixed_steps(Ema::new(Adam::default(), 0.99))),
+    ] {
+        assert_eq!(count, 0, "{name}");
+    }
+}
+
+#[test]
+fn adaptive_steps_and_values_inside_them_do_not_allocate() {
+    for (name, count) in [
+        ("Bs3", adaptive_steps(Bs3::new())),
+        ("Dopri5", adaptive_steps(Dopri5::new())),
+        ("Tsit5", adaptive_steps(Tsit5::new())),
+        ("Dop853", adaptive_steps(Dop853::new())),
+        ("Vern6", adaptive_steps(Vern6::new())),
+        ("Vern7", adaptive_steps(Vern7::new())),
+        ("Vern8", adaptive_steps(Vern8::new())),
+        ("Vern9", adaptive_steps(Vern9::new())),
+    ] {
+        assert_eq!(count, 0, "{name}");
+    }
+}
+
+#[test]
+fn training_and_sampling_a_network_do_not_allocate() {
+    let data = moons::<f32>(500, 0.05, 0);
+    let net = Mlp::velocity(2, &[32, 32]);
+    let mut theta = net.init(0);
+    let matching = ClipNorm::new(Matching::new(&net, &data, 64), 1.0);
+    let schedule = Schedule::cosine(100).warm_up(5);
+    let mut training = Flow::new(matching, Ema::new(Adam::default(), 0.99)).controller(schedule);
+    training.steps(2, 1e-3, &mut theta).unwrap();
+    assert_eq!(allocations(|| training.steps(20, 1e-3, &mut theta).unwrap()), 0, "training");
+
+    let mut x = normal::<f32>((300, 2), 0);
+    let mut sampling = Flow::new(net.field(&theta), Heun::new());
+    sampling.step(0.01, &mut x).unwrap();
+    assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "sampling");
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(vec![0u8; 10]))), 1);
+}
