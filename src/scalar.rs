@@ -91,7 +91,13 @@ pub(crate) fn rough_log2(x: f64) -> f64 {
     const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
     let shifted = x.to_bits().wrapping_sub(SQRT_HALF_BITS) as i64 >> 52;
     let u = f64::from_bits(x.to_bits().wrapping_sub((shifted as u64) << 52)) - 1.0;
-    shifted as f64 + u * ((LOG2[0] + LOG2[1] * u) + (u * u) * (LOG2[2] + LOG2[3] * u))
+    log2_of_parts(shifted as f64, u)
+}
+
+/// log2 of 2^e (1 + u), for 1 + u in [1/√2, √2).
+#[inline(always)]
+pub(crate) fn log2_of_parts(e: f64, u: f64) -> f64 {
+    e + u * ((LOG2[0] + LOG2[1] * u) + (u * u) * (LOG2[2] + LOG2[3] * u))
 }
 
 /// log2(1 + u) / u, least largest error of log2 (1e-04) by Lawson's iteration.

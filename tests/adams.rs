@@ -4,7 +4,7 @@ mod common;
 
 use common::{coupled, coupled_exact, distance, slope};
 use flowfield::integrate::*;
-use flowfield::{Error, Event, Flow, Solution, field};
+use flowfield::{Error, Event, Flow, Solution, VectorField, field};
 use ndarray::Array1;
 
 fn orbit(tol: f64, most: usize) -> Solution<[f64; 4]> {
@@ -61,6 +61,24 @@ fn high_orders_pay_at_tight_tolerances() {
     let evals = |most| orbit(1e-11, most).stats.evals as f64;
     assert!(evals(12) < 0.55 * evals(5), "{} {}", evals(12), evals(5));
     assert!(evals(12) < 1000.0, "{}", evals(12));
+}
+
+#[test]
+fn fewer_evaluations_than_dop853_at_the_same_error() {
+    // Van der Pol's oscillator, DETEST E2.
+    let f = field(|_t, y: &[f64; 2], dy| *dy = [y[1], (1.0 - y[0] * y[0]) * y[1] - y[0]]);
+    fn run<V: VectorField<[f64; 2]> + Copy, I: Integrator<[f64; 2]>>(
+        f: V,
+        method: I,
+        tol: f64,
+    ) -> Solution<[f64; 2]> {
+        Flow::new(f, method).tol(tol).save_last().solve(0.0, 20.0, [2.0, 0.0]).unwrap()
+    }
+    let exact = *run(f, Vern9::new(), 1e-14).y_end();
+    let (adams, dop853) = (run(f, Adams::new(), 1e-11), run(f, Dop853::new(), 1e-10));
+    let error = |s: &Solution<[f64; 2]>| distance(s.y_end(), &exact);
+    assert!(error(&adams) < 3.0 * error(&dop853), "{:e} {:e}", error(&adams), error(&dop853));
+    assert!(10 * adams.stats.evals < 7 * dop853.stats.evals, "{}; {}", adams.stats, dop853.stats);
 }
 
 #[test]

@@ -55,6 +55,52 @@ fn order_two_on_the_heat_equation_with_many_stages() {
 }
 
 #[test]
+fn rock4_has_order_four() {
+    let points = [25, 50, 100].map(|n| {
+        let h = 2.0 / f64::from(n);
+        let sol =
+            Flow::new(coupled(), Rock4::new()).fixed_step(h).solve(0.0, 2.0, coupled_exact(0.0)).unwrap();
+        (h, distance(sol.y_end(), &coupled_exact(2.0)))
+    });
+    assert!((slope(&points) - 4.0).abs() < 0.35, "{points:?}");
+    // With 20 to 40 stages.
+    let n = 60;
+    let points = [16, 24, 32].map(|steps| {
+        let h = 0.5 / f64::from(steps);
+        let sol = Flow::new(heat(n), Rock4::new()).fixed_step(h).solve(0.0, 0.5, heat_exact(n, 0.0)).unwrap();
+        (h, gap(sol.y_end(), &heat_exact(n, 0.5)))
+    });
+    assert!(slope(&points) > 3.5, "{points:?}");
+}
+
+#[test]
+fn rock4_errors_are_proportional_to_the_tolerance_and_cheaper_than_order_two() {
+    let run = |tol: f64| {
+        Flow::new(heat(50), Rock4::new()).tol(tol).save_last().solve(0.0, 0.1, heat_exact(50, 0.0)).unwrap()
+    };
+    let points = [1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8, 1e-9]
+        .map(|tol| (tol, gap(run(tol).y_end(), &heat_exact(50, 0.1))));
+    let p = slope(&points);
+    assert!((0.7..1.3).contains(&p), "slope {p}: {points:?}");
+    let two = Flow::new(heat(50), Rkc2::new()).tol(1e-7).solve(0.0, 0.1, heat_exact(50, 0.0)).unwrap();
+    let four = run(1e-6);
+    assert!(gap(four.y_end(), &heat_exact(50, 0.1)) < gap(two.y_end(), &heat_exact(50, 0.1)));
+    assert!(2 * four.stats.evals < two.stats.evals, "{} against {}", four.stats, two.stats);
+}
+
+#[test]
+fn rock4_shortens_steps_that_no_member_is_stable_for() {
+    // h ρ is at most 8045: on this grid h stays below 0.02, however smooth the solution.
+    let sol = Flow::new(heat(300), Rock4::new()).tol(1e-4).solve(0.0, 1.0, heat_exact(300, 0.0)).unwrap();
+    assert!(gap(sol.y_end(), &heat_exact(300, 1.0)) < 1e-4);
+    assert!(sol.t.windows(2).all(|w| w[1] - w[0] < 0.0223));
+    assert!(sol.stats.evals < 12_000, "{}", sol.stats);
+    let mut y = heat_exact(300, 0.0);
+    let e = Flow::new(heat(300), Rock4::new()).steps(1, 1.0, &mut y).unwrap_err();
+    assert!(matches!(e, Error::Diverged { .. }));
+}
+
+#[test]
 fn order_two_on_a_nonlinear_system_that_depends_on_time() {
     let points = [100, 200, 400].map(|n| {
         let h = 2.0 / f64::from(n);

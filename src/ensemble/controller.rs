@@ -1,11 +1,24 @@
 //! The step-size controller of [`Pi`](crate::integrate::control::Pi), for lanes and for rows.
 
-use crate::scalar::{rough_exp2, rough_log2};
+use crate::scalar::{log2_of_parts, rough_exp2};
 
 /// Smallest error norm that still matters.
 const TINY: f64 = 1e-10;
 /// log2 of 1e-4, below which the error of the step before does not count.
 pub(super) const LOG_FLOOR: f64 = -13.287712379549449;
+
+/// The library's rough log2, bit for bit, by operations that have a vector instruction everywhere: the exponent comes from
+/// a shift that fills with zeros, and becomes a number as the low bits of 1.5 · 2^52.
+#[inline(always)]
+fn log2(x: f64) -> f64 {
+    const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
+    const BIAS: u64 = 1023 << 52;
+    const ROUND: f64 = 6_755_399_441_055_744.0;
+    let biased = x.to_bits().wrapping_add(BIAS - SQRT_HALF_BITS) >> 52;
+    let exponent = f64::from_bits(ROUND.to_bits() + biased) - (ROUND + 1023.0);
+    let mantissa = x.to_bits().wrapping_add(BIAS).wrapping_sub(biased << 52);
+    log2_of_parts(exponent, f64::from_bits(mantissa) - 1.0)
+}
 
 /// What the controller remembers of a member: log2 of the last error, and the largest factor its next step may grow by
 /// (1 after a rejection).
@@ -26,7 +39,7 @@ impl Pi {
     /// error, `most` the largest factor allowed; both are brought up to date.
     #[inline(always)]
     pub(super) fn factor(self, err: f64, memory: &mut f64, most: &mut f64) -> f64 {
-        let log_err = rough_log2(if err > TINY { err } else { TINY });
+        let log_err = log2(if err > TINY { err } else { TINY });
         let exponent = (0.75 * self.beta - self.inverse_k) * log_err;
         let accept = err <= 1.0;
         let history = if accept { self.beta * *memory } else { 0.0 };

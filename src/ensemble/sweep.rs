@@ -47,8 +47,8 @@ pub(super) struct Sweep<'a, V, M, const N: usize, const D: usize, const P: usize
     most: Pack,
     /// The member in each lane, if any, and its counts.
     member: [Option<usize>; L],
-    accepted: [u32; L],
-    rejected: [u32; L],
+    accepted: Pack,
+    rejected: Pack,
 
     method: PhantomData<fn() -> M>,
 }
@@ -108,8 +108,8 @@ where
             memory: zero,
             most: zero,
             member: [None; L],
-            accepted: [0; L],
-            rejected: [0; L],
+            accepted: zero,
+            rejected: zero,
 
             method: PhantomData,
         };
@@ -166,35 +166,37 @@ where
     #[inline(always)]
     fn step(&mut self, pi: Pi) -> bool {
         let t1 = self.task.t1;
-        let mut h = self.h;
-        let mut last = [false; L];
+        let (mut h, mut end) = (self.h, self.t);
         for l in 0..L {
             let left = t1 - self.t.0[l];
-            last[l] = left.abs() <= h.0[l].abs() * 1.01;
-            h.0[l] = if last[l] { left } else { h.0[l] };
+            let last = left.abs() <= h.0[l].abs() * 1.01;
+            end.0[l] = if last { t1 } else { self.t.0[l] + h.0[l] };
+            h.0[l] = if last { left } else { h.0[l] };
         }
         self.stages(&h);
         let err = self.error(&h);
-        let mut look = false;
+        self.control(pi, &h, &err);
+        self.keep_accepted(&err, &end);
+        self.anything_to_look_at(&err)
+    }
+
+    /// New step sizes. A loop of its own, as each below: short enough for the compiler to make vector instructions of it.
+    #[inline(always)]
+    fn control(&mut self, pi: Pi, h: &Pack, err: &Pack) {
+        let (memory, most, new_h) = (&mut self.memory.0, &mut self.most.0, &mut self.h.0);
         for l in 0..L {
-            let factor = pi.factor(err.0[l], &mut self.memory.0[l], &mut self.most.0[l]);
-            let accept = err.0[l] <= 1.0;
-            let t = if last[l] { t1 } else { self.t.0[l] + h.0[l] };
-            self.t.0[l] = if accept { t } else { self.t.0[l] };
-            self.h.0[l] = h.0[l] * factor;
-            self.accepted[l] += u32::from(accept);
-            self.rejected[l] += u32::from(!accept);
-            let least = 4.0 * f64::EPSILON * self.t.0[l].abs() + f64::MIN_POSITIVE;
-            look |= self.t.0[l] == t1;
-            look |= !accept & (h.0[l].abs() <= least);
-            look |= self.accepted[l] + self.rejected[l] >= self.task.max_steps;
+            new_h[l] = h.0[l] * pi.factor(err.0[l], &mut memory[l], &mut most[l]);
         }
-        self.keep_accepted(&err);
-        look
     }
 
     #[inline(always)]
-    fn keep_accepted(&mut self, err: &Pack) {
+    fn keep_accepted(&mut self, err: &Pack, end: &Pack) {
+        for l in 0..L {
+            let accept = err.0[l] <= 1.0;
+            self.t.0[l] = if accept { end.0[l] } else { self.t.0[l] };
+            self.accepted.0[l] += if accept { 1.0 } else { 0.0 };
+            self.rejected.0[l] += if accept { 0.0 } else { 1.0 };
+        }
         for i in 0..D {
             for l in 0..L {
                 let accept = err.0[l] <= 1.0;
@@ -204,6 +206,24 @@ where
                 }
             }
         }
+    }
+
+    /// Whether a lane has arrived, cannot go on, or has used up its steps.
+    #[inline(always)]
+    fn anything_to_look_at(&self, err: &Pack) -> bool {
+        let (t1, max_steps) = (self.task.t1, f64::from(self.task.max_steps));
+        let mut flags = [0.0_f64; L];
+        for l in 0..L {
+            let t = self.t.0[l];
+            let least = 4.0 * f64::EPSILON * t.abs() + f64::MIN_POSITIVE;
+            let arrived = if t == t1 { 1.0 } else { 0.0 };
+            // A step that was accepted may be short: the next one will not be.
+            let stuck = if self.h.0[l].abs() <= least { 1.0 } else { 0.0 };
+            let stuck = if err.0[l] <= 1.0 { 0.0 } else { stuck };
+            let spent = if self.accepted.0[l] + self.rejected.0[l] >= max_steps { 1.0 } else { 0.0 };
+            flags[l] = arrived + stuck + spent;
+        }
+        flags.iter().sum::<f64>() > 0.0
     }
 
     #[inline(always)]
@@ -282,15 +302,15 @@ where
     fn look_at(&mut self, lane: usize) {
         let Some(member) = self.member[lane] else { return };
         let (t, h) = (self.t.0[lane], self.h.0[lane]);
-        let steps = self.accepted[lane] + self.rejected[lane];
+        let steps = (self.accepted.0[lane] + self.rejected.0[lane]) as u64;
         let least = 4.0 * f64::EPSILON * t.abs() + f64::MIN_POSITIVE;
         let result = if t == self.task.t1 {
             Ok(Member { y: self.y.map(|y| y.0[lane]), stats: self.stats(lane) })
         } else if h.abs() <= least {
             Err(self.underflow(lane))
-        } else if steps >= self.task.max_steps {
+        } else if steps >= u64::from(self.task.max_steps) {
             let component = self.worst(lane);
-            Err(Error::TooManySteps { steps: u64::from(steps), t, t1: self.task.t1, h, component })
+            Err(Error::TooManySteps { steps, t, t1: self.task.t1, h, component })
         } else {
             return;
         };
@@ -300,7 +320,7 @@ where
 
     fn stats(&self, lane: usize) -> Stats {
         let t = &M::TABLEAU;
-        let (accepted, rejected) = (u64::from(self.accepted[lane]), u64::from(self.rejected[lane]));
+        let (accepted, rejected) = (self.accepted.0[lane] as u64, self.rejected.0[lane] as u64);
         let stages = N as u64 - u64::from(t.fsal);
         Stats { evals: (accepted + rejected) * stages + 2, accepted, rejected, ..Stats::default() }
     }
@@ -379,7 +399,7 @@ where
         }
         self.p.iter_mut().zip(p).for_each(|(pack, p)| pack.0[lane] = p);
         (self.memory.0[lane], self.most.0[lane]) = (LOG_FLOOR, 10.0);
-        (self.accepted[lane], self.rejected[lane]) = (0, 0);
+        (self.accepted.0[lane], self.rejected.0[lane]) = (0.0, 0.0);
         Ok(())
     }
 }

@@ -36,7 +36,7 @@ pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;
-pub use stabilised::Rkc2;
+pub use stabilised::{Rkc2, Rock4};
 pub use symplectic::{
     KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
     Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6,

@@ -4,13 +4,11 @@ use std::fmt;
 
 use num_traits::Float as _;
 
-use super::radius::SpectralRadius;
+use super::radius::Radius;
 use crate::integrate::tolerance::Components;
 use crate::integrate::{Integrator, Polynomial, Tolerance};
 use crate::state::check_layout;
-use crate::{Error, Real, Result, State, VectorField};
-
-type Bound<S> = Box<dyn FnMut(<S as State>::Elem, &S) -> <S as State>::Elem + Send>;
+use crate::{Real, Result, State, VectorField};
 
 /// Runge–Kutta–Chebyshev, order 2, adaptive, as many stages as stability asks for.
 ///
@@ -44,12 +42,7 @@ type Bound<S> = Box<dyn FnMut(<S as State>::Elem, &S) -> <S as State>::Elem + Se
 pub struct Rkc2<S: State> {
     memory: Option<Memory<S>>,
     f0_ready: bool,
-    radius: S::Elem,
-    /// Steps for which the radius has served; none: it must be estimated.
-    served: Option<u32>,
-    bound: Option<Bound<S>>,
-    /// A step has been tried since the last one that stands.
-    tried: bool,
+    radius: Radius<S>,
     /// The step just taken was refused for its number of stages.
     too_long: bool,
 }
@@ -59,30 +52,18 @@ struct Memory<S> {
     f0: S,
     f1: S,
     stages: [S; 2],
-    power: SpectralRadius<S>,
 }
-
-/// After how many steps the radius is estimated anew.
-const RADIUS_SERVES: u32 = 25;
 
 impl<S: State> Rkc2<S> {
     /// The method, before it has seen a state.
     pub fn new() -> Self {
-        Rkc2 {
-            memory: None,
-            f0_ready: false,
-            radius: S::Elem::of(0.0),
-            served: None,
-            bound: None,
-            tried: false,
-            too_long: false,
-        }
+        Rkc2 { memory: None, f0_ready: false, radius: Radius::new(), too_long: false }
     }
 
     /// An upper bound of the spectral radius of `∂f/∂y` at `(t, y)`, asked for before every step: instead of the estimate.
     #[must_use]
     pub fn spectral_radius(mut self, bound: impl FnMut(S::Elem, &S) -> S::Elem + Send + 'static) -> Self {
-        self.bound = Some(Box::new(bound));
+        self.radius.bounded_by(bound);
         self
     }
 }
@@ -95,7 +76,7 @@ impl<S: State> Default for Rkc2<S> {
 
 impl<S: State> fmt::Debug for Rkc2<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rkc2").field("radius", &self.radius).finish_non_exhaustive()
+        f.debug_struct("Rkc2").field("radius", &self.radius.value).finish_non_exhaustive()
     }
 }
 
@@ -125,18 +106,10 @@ impl<S: State> Integrator<S> for Rkc2<S> {
     fn init(&mut self, y0: &S) -> Result<()> {
         check_layout(y0)?;
         if !self.memory.as_ref().is_some_and(|m| m.f0.same_shape(y0)) {
-            self.memory = Some(Memory {
-                f0: y0.clone(),
-                f1: y0.clone(),
-                stages: [y0.clone(), y0.clone()],
-                power: SpectralRadius::new(y0),
-            });
+            self.memory = Some(Memory { f0: y0.clone(), f1: y0.clone(), stages: [y0.clone(), y0.clone()] });
         }
-        if let Some(memory) = &mut self.memory {
-            memory.power.restart();
-        }
-        (self.f0_ready, self.served) = (false, None);
-        (self.tried, self.too_long) = (false, false);
+        self.radius.restart(y0);
+        (self.f0_ready, self.too_long) = (false, false);
         Ok(())
     }
 
@@ -163,16 +136,8 @@ impl<S: State> Integrator<S> for Rkc2<S> {
             field.eval(t, y0, &mut memory.f0);
             self.f0_ready = true;
         }
-        if let Some(bound) = &mut self.bound {
-            self.radius = bound(t, y0);
-            let rho = self.radius.f64();
-            Error::setting(rho >= 0.0, "spectral_radius", rho, "it must be 0 or positive, and not NaN")?;
-        } else if self.served.is_none_or(|n| n >= RADIUS_SERVES || (n > 0 && self.tried)) {
-            self.radius = memory.power.estimate(field, t, (y0, &memory.f0));
-            self.served = Some(0);
-        }
-        self.tried = true;
-        let s = stages_for((h * self.radius).abs().f64());
+        let radius = self.radius.update(field, t, (y0, &memory.f0))?;
+        let s = stages_for((h * radius).abs().f64());
         self.too_long = s.is_nan() || s > most_stages::<S::Elem>();
         if self.too_long {
             // A rejection, or the end of a run with fixed steps.
@@ -185,10 +150,10 @@ impl<S: State> Integrator<S> for Rkc2<S> {
     }
 
     fn accept(&mut self, smooth: bool) {
-        (self.f0_ready, self.tried) = (smooth, false);
+        self.f0_ready = smooth;
+        self.radius.accept(smooth);
         let Some(memory) = &mut self.memory else { return };
         std::mem::swap(&mut memory.f0, &mut memory.f1);
-        self.served = self.served.filter(|_| smooth).map(|n| n + 1);
     }
 
     fn error_norm(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
