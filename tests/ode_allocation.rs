@@ -85,5 +85,5 @@ fn adaptive_steps_and_values_inside_them_allocate_nothing() {
 fn fixed_steps_allocate_nothing() {
     none!(fixed: Euler Heun Rk4 CarpenterKennedy CarpenterKennedy2N Tsit5 Dop853 Rkc2 Rock4 Adams Dprkn6 Dprkn12);
     none!(fixed: SymplecticEuler StormerVerlet PositionVerlet Ruth3 McLachlanAtela4 McLachlanAtela5);
-    none!(fixed: Yoshida4 Yoshida6 KahanLi6 SuzukiUmeno8 KahanLi8);
+    none!(fixed: Yoshida4 Yoshida6 Yoshida8 KahanLi6 SuzukiUmeno8 KahanLi8);
 }

@@ -57,6 +57,7 @@ fn laws() -> Vec<Law> {
         law::<methods::McLachlanAtela5>(),
         law::<methods::Yoshida4>(),
         law::<methods::Yoshida6>(),
+        law::<methods::Yoshida8>(),
         law::<methods::KahanLi6>(),
         law::<methods::SuzukiUmeno8>(),
         law::<methods::KahanLi8>(),

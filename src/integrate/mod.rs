@@ -39,6 +39,6 @@ pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};
 pub use symplectic::{
     KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
-    Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6,
+    Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6, Yoshida8,
 };
 pub use tolerance::{Components, PerComponent, Tolerance};

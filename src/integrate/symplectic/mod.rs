@@ -40,6 +40,8 @@ pub type Yoshida4<S> = Symplectic<methods::Yoshida4, S>;
 pub type Yoshida6<S> = Symplectic<methods::Yoshida6, S>;
 /// Kahan–Li, order 6, nine forces a step.
 pub type KahanLi6<S> = Symplectic<methods::KahanLi6, S>;
+/// Yoshida's solution D, order 8, fifteen forces a step.
+pub type Yoshida8<S> = Symplectic<methods::Yoshida8, S>;
 /// Suzuki–Umeno (also McLachlan), order 8, fifteen forces a step.
 pub type SuzukiUmeno8<S> = Symplectic<methods::SuzukiUmeno8, S>;
 /// Kahan–Li, order 8, seventeen forces a step: the one to take for accuracy.
