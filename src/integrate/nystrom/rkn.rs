@@ -168,7 +168,8 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
         if self.k.is_none() {
             self.init(y0)?;
         }
-        let Some(k) = &mut self.k else { return Ok(()) };
+        // One pointer for all stages: what a stage has just stored then stays in registers for the next.
+        let Some(k) = self.k.as_deref_mut() else { return Ok(()) };
         if !self.k1_ready {
             field.eval_half(Half::Momenta, t, y0, &mut k[0]);
             self.k1_ready = true;
