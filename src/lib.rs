@@ -34,9 +34,11 @@ mod parameter_flow;
 mod record;
 mod rng;
 mod scalar;
+mod simd;
 mod solution;
 mod state;
 mod stepper;
+pub mod transport;
 mod watch;
 
 pub use clip::ClipNorm;
