@@ -41,10 +41,14 @@ pub trait Cost: Sync {
 /// Largest number of entries that a solver stores instead of computing them again and again.
 const STORED: usize = 1 << 24;
 
-/// The matrix itself, where entries are dear and there is room; otherwise nothing.
+/// Number of entries that stay in a core's cache: reading them is cheaper than any arithmetic.
+const CACHED: usize = 1 << 17;
+
+/// The matrix itself, where that pays and there is room; otherwise nothing.
 pub(crate) fn stored<C: Cost + ?Sized>(cost: &C) -> Option<MatrixCost> {
     let (n, m) = cost.shape();
-    (cost.work() > 8 && n * m <= STORED).then(|| MatrixCost::collect(cost))
+    let most = if cost.work() > 8 { STORED } else { CACHED };
+    (cost.work() > 0 && n * m <= most).then(|| MatrixCost::collect(cost))
 }
 
 /// Refuses empty problems and costs that are not finite, naming the first such row.

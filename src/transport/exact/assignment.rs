@@ -2,12 +2,11 @@
 
 use rayon::prelude::*;
 
-use super::scan::row_minima;
+use super::scan::{column_minima, row_minima};
 use super::search::{Search, Sweep, TwoLeast};
-use super::start::coarse_duals;
 use crate::simd::Isa;
 use crate::transport::cost::{check, stored};
-use crate::transport::{Cost, Plan};
+use crate::transport::{Cost, MatrixCost, Plan};
 use crate::{Error, Result};
 
 /// No row or column.
@@ -83,8 +82,7 @@ impl Assignment {
     fn assign<C: Cost + ?Sized>(&mut self, cost: &C) {
         let n = cost.shape().0;
         if self.g.len() != n {
-            let weights = vec![1.0 / n as f64; n];
-            self.g = coarse_duals(cost, &weights, &weights);
+            self.g = coarse(cost);
         }
         self.buffer.resize(n, 0.0);
         for taken in [&mut self.column, &mut self.row] {
@@ -176,9 +174,28 @@ impl Assignment {
     }
 }
 
+/// Problems up to this size start from their column minima; of larger ones one point in so many is solved first.
+const SMALL: usize = 24;
+const THINNING: usize = 4;
+const LARGEST: usize = 1024;
+
+/// Potentials of the columns from a thinned problem, solved recursively: `g_j = min_i c_ij - f_i`.
+fn coarse<C: Cost + ?Sized>(cost: &C) -> Vec<f64> {
+    let n = cost.shape().0;
+    if n <= SMALL {
+        return column_minima(cost, (0..n).map(|i| (i, 0.0)));
+    }
+    let k = n.div_ceil(THINNING).min(LARGEST);
+    let kept: Vec<usize> = (0..k).map(|i| i * n / k).collect();
+    let small = MatrixCost::thinned(cost, &kept, &kept);
+    let mut solver = Assignment::new();
+    solver.assign(&small);
+    column_minima(cost, kept.into_iter().zip(row_minima(&small, &solver.g)))
+}
+
 /// Rounds of bidding, and bids per free row in each.
 const PASSES: usize = 3;
-const BIDS: usize = 4;
+const BIDS: usize = 1;
 
 /// Solves many assignment problems of any sizes, over threads; the answers do not depend on their number.
 ///
