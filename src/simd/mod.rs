@@ -10,5 +10,4 @@ mod elementary;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use dispatch::{Arith, Isa, Kernel};
-#[allow(unused_imports)]
 pub(crate) use elementary::{exp, expm1_below, normal_cdf, sigmoid, sin_cos, softplus, tanh};

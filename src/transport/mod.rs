@@ -1,12 +1,16 @@
 //! Optimal transport.
 
 mod cost;
+mod entropic;
 mod exact;
 mod plan;
+mod reduce;
 mod weights;
 
 pub use cost::{Cost, CostFn, MatrixCost, Metric, PointCost};
+pub use entropic::{Entropic, Sinkhorn};
 pub use exact::{Assignment, NetworkSimplex, assignments};
+pub use reduce::PairSum;
 pub use plan::{Certificate, Plan};
 pub use weights::uniform;
 
