@@ -76,7 +76,9 @@ pub enum Error {
         target_sum: f64,
     },
     /// A transport cost that is NaN or infinite.
-    #[error("the cost from source {row} to target {column} is {value}; give a large finite cost to forbid a pair")]
+    #[error(
+        "the cost from source {row} to target {column} is {value}; give a large finite cost to forbid a pair"
+    )]
     CostNotFinite {
         /// The source.
         row: usize,

@@ -70,7 +70,8 @@ impl Plan {
             columns[j] -= w;
         }
         let marginal_error = rows.iter().chain(&columns).map(|r| r.abs()).sum();
-        let certificate = Certificate { lower_bound, gap: (value - lower_bound) / size, marginal_error, work };
+        let certificate =
+            Certificate { lower_bound, gap: (value - lower_bound) / size, marginal_error, work };
         let potentials = (Array1::from(f), Array1::from(g));
         Plan { shape: (a.len(), b.len()), entries, cost: value, potentials, certificate }
     }
@@ -90,7 +91,11 @@ impl Plan {
         let mut taken = vec![false; m];
         let one_each = n == m
             && self.entries.len() == n
-            && self.entries.iter().enumerate().all(|(k, e)| e.0 == k && !std::mem::replace(&mut taken[e.1], true));
+            && self
+                .entries
+                .iter()
+                .enumerate()
+                .all(|(k, e)| e.0 == k && !std::mem::replace(&mut taken[e.1], true));
         one_each.then(|| self.entries.iter().map(|e| e.1).collect())
     }
 

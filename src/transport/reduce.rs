@@ -143,7 +143,8 @@ impl<F: Real> Kernel for Rows<'_, F> {
     #[inline(always)]
     fn run<A: Arith>(self) -> Vec<RowSum> {
         let d = self.of.dim;
-        let zero = RowSum { top: f64::NEG_INFINITY, sum: 0.0, moments: vec![0.0; if self.moments { d } else { 0 }] };
+        let zero =
+            RowSum { top: f64::NEG_INFINITY, sum: 0.0, moments: vec![0.0; if self.moments { d } else { 0 }] };
         let mut rows = vec![zero; self.x.len() / d];
         for first in (0..self.of.stride).step_by(TILE) {
             let tile = first..(first + TILE).min(self.of.stride);
@@ -171,7 +172,7 @@ impl<F: Real> Rows<'_, F> {
             }
             let mut sum = self.sum::<A, D>(x, row.top, tile.clone());
             // The tile holds something far larger than anything before: measure by that.
-            if !(sum < 1e6) {
+            if sum >= 1e6 {
                 row.rebase(self.largest::<A, D>(x, tile.clone()));
                 sum = self.sum::<A, D>(x, row.top, tile.clone());
             }
@@ -188,10 +189,10 @@ impl<F: Real> Rows<'_, F> {
         let d = if D > 0 { D } else { self.of.dim };
         let mut t = [F::zero(); LANES];
         t.copy_from_slice(&self.of.h[first..first + LANES]);
-        for k in 0..d {
+        for (k, &x) in x[..d].iter().enumerate() {
             let y = &self.of.y[k * self.of.stride + first..][..LANES];
             for l in 0..LANES {
-                let gap = x[k] - y[l];
+                let gap = x - y[l];
                 t[l] = A::fma(-gap, gap, t[l]);
             }
         }
@@ -223,7 +224,13 @@ impl<F: Real> Rows<'_, F> {
     }
 
     #[inline(always)]
-    fn moment<A: Arith, const D: usize>(&self, x: &[F], top: f64, k: usize, tile: std::ops::Range<usize>) -> f64 {
+    fn moment<A: Arith, const D: usize>(
+        &self,
+        x: &[F],
+        top: f64,
+        k: usize,
+        tile: std::ops::Range<usize>,
+    ) -> f64 {
         let (mut sums, top) = ([F::zero(); LANES], F::of(top));
         for first in tile.step_by(LANES) {
             let t = self.exponents::<A, D>(x, first);

@@ -100,7 +100,7 @@ impl Cost for PointCost {
         match self.metric {
             Metric::SquaredEuclidean => gaps.map(|d| d * d).sum(),
             Metric::Euclidean => gaps.map(|d| d * d).sum::<f64>().sqrt(),
-            Metric::Norm(p) if p == 1.0 => gaps.map(f64::abs).sum(),
+            Metric::Norm(1.0) => gaps.map(f64::abs).sum(),
             Metric::Norm(p) if p.is_infinite() => gaps.fold(0.0, |s, d| s.max(d.abs())),
             Metric::Norm(p) => gaps.map(|d| d.abs().powf(p)).sum::<f64>().powf(1.0 / p),
         }

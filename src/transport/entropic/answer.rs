@@ -46,7 +46,12 @@ impl Entropic {
     ///
     /// # Errors
     /// [`Error::Shape`] where costs or weights are not those of the problem.
-    pub fn plan<F: Real, C: Cost + ?Sized>(&self, cost: &C, a: &Array1<F>, b: &Array1<F>) -> Result<Array2<F>> {
+    pub fn plan<F: Real, C: Cost + ?Sized>(
+        &self,
+        cost: &C,
+        a: &Array1<F>,
+        b: &Array1<F>,
+    ) -> Result<Array2<F>> {
         let (n, m) = (self.f.len(), self.g.len());
         Error::shape("the cost", &[n, m], &[cost.shape().0, cost.shape().1])?;
         Error::shape("the weights", &[n, m], &[a.len(), b.len()])?;

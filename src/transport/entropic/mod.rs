@@ -1,6 +1,7 @@
 //! Entropic transport: Sinkhorn's iteration and what is built on it.
 
 mod answer;
+mod divergence;
 mod newton;
 mod problem;
 mod rows;
@@ -8,4 +9,5 @@ mod sinkhorn;
 mod store;
 
 pub use answer::Entropic;
+pub use divergence::{Divergence, SinkhornDivergence, entropic_map};
 pub use sinkhorn::Sinkhorn;

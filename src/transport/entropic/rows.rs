@@ -1,7 +1,7 @@
 //! Inner loops over a row of pairs.
 
-use crate::simd::{Arith, Kernel, exp};
 use crate::Real;
+use crate::simd::{Arith, Kernel, exp};
 
 const LANES: usize = 32;
 

@@ -104,7 +104,12 @@ impl Sinkhorn {
     ) -> Result<Entropic> {
         for (what, value) in [("eps", self.eps), ("tol", self.tol), ("rho", self.reach)] {
             let least = if what == "rho" { f64::INFINITY } else { f64::MAX };
-            Error::setting(value > 0.0 && value <= least, what, value, "it must be positive; 0 is exact transport, see NetworkSimplex")?;
+            Error::setting(
+                value > 0.0 && value <= least,
+                what,
+                value,
+                "it must be positive; 0 is exact transport, see NetworkSimplex",
+            )?;
         }
         let (n, m) = cost.shape();
         if n == 0 || m == 0 {
@@ -222,7 +227,12 @@ fn soft_value<C: Cost + ?Sized>(p: &Problem<'_, C>) -> f64 {
 }
 
 /// The dense plan of some potentials.
-pub(super) fn plan<F: Real, C: Cost + ?Sized>(s: &Entropic, cost: &C, a: &Array1<F>, b: &Array1<F>) -> Array2<F> {
+pub(super) fn plan<F: Real, C: Cost + ?Sized>(
+    s: &Entropic,
+    cost: &C,
+    a: &Array1<F>,
+    b: &Array1<F>,
+) -> Array2<F> {
     Array2::from_shape_fn(cost.shape(), |(i, j)| {
         let t = (s.f[i] + s.g[j] - cost.at(i, j)) / s.eps;
         F::of(a[i].f64() * b[j].f64() * t.exp())

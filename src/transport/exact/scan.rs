@@ -108,7 +108,10 @@ pub(crate) fn row_minima<C: Cost + ?Sized>(cost: &C, g: &[f64]) -> Vec<f64> {
 }
 
 /// `g_j = min_i c_ij - f_i` over the rows given, with their potentials.
-pub(crate) fn column_minima<C: Cost + ?Sized>(cost: &C, rows: impl Iterator<Item = (usize, f64)>) -> Vec<f64> {
+pub(crate) fn column_minima<C: Cost + ?Sized>(
+    cost: &C,
+    rows: impl Iterator<Item = (usize, f64)>,
+) -> Vec<f64> {
     let isa = Isa::detect();
     let m = cost.shape().1;
     let (mut scratch, mut least) = (vec![0.0; m], vec![f64::INFINITY; m]);

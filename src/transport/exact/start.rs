@@ -46,11 +46,11 @@ pub(super) fn candidates<C: Cost + ?Sized>(cost: &C, guess: &[f64]) -> (Vec<f64>
     let (mut row, mut columns) = (Smallest::new(1, NEIGHBOURS), Smallest::new(m, NEIGHBOURS));
     let mut scratch = vec![0.0; m];
     let mut arcs = Vec::with_capacity((n + m) * NEIGHBOURS);
-    for i in 0..n {
+    for (i, &f) in f.iter().enumerate() {
         let c = cost.row(i, &mut scratch);
         row.clear(f64::INFINITY);
         let in_columns = Some(&mut columns);
-        isa.run(Collect { c, g: &g, f: f[i], row: i, in_row: &mut row, in_columns });
+        isa.run(Collect { c, g: &g, f, row: i, in_row: &mut row, in_columns });
         arcs.extend(row.list(0).map(|(_, j)| HotArc::new(cost, i, j as usize)));
     }
     for j in 0..m {
