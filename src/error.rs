@@ -63,6 +63,52 @@ pub enum Error {
         /// The range it must lie in.
         need: &'static str,
     },
+    /// A weight that is negative, NaN or infinite.
+    #[error("{what} hold {value} at index {row}; weights are masses: finite and not negative")]
+    Weight {
+        /// Whose weights.
+        what: &'static str,
+        /// Index of the first such weight.
+        row: usize,
+        /// The value found there.
+        value: f64,
+    },
+    /// Source and target weights whose sums differ.
+    #[error(
+        "the source weights sum to {source_sum} and the target weights to {target_sum}; divide each by its sum, or allow mass to vary (unbalanced or partial transport)"
+    )]
+    WeightSums {
+        /// Sum of the source weights.
+        source_sum: f64,
+        /// Sum of the target weights.
+        target_sum: f64,
+    },
+    /// A transport cost that is NaN or infinite.
+    #[error(
+        "the cost from source {row} to target {column} is {value}; give a large finite cost to forbid a pair"
+    )]
+    CostNotFinite {
+        /// The source.
+        row: usize,
+        /// The target.
+        column: usize,
+        /// The cost.
+        value: f64,
+    },
+    /// An iteration that stopped before it reached its tolerance.
+    #[error(
+        "{what} stopped after {iterations} iterations at {residual:e}, above the tolerance {tol:e}; raise the iteration limit or loosen the tolerance"
+    )]
+    NotConverged {
+        /// What was iterated.
+        what: &'static str,
+        /// Iterations done.
+        iterations: usize,
+        /// The residual reached.
+        residual: f64,
+        /// The residual asked for.
+        tol: f64,
+    },
     /// A network layer without units.
     #[error("layer {layer} of the network has width 0; give every layer at least one unit")]
     ZeroWidth {

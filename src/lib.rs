@@ -38,7 +38,9 @@ pub mod nn;
 mod parameter_flow;
 mod rng;
 mod scalar;
+mod simd;
 mod state;
+pub mod transport;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};

@@ -1,0 +1,139 @@
+//! Where the network simplex begins: dual potentials from a thinned problem, and a tree from those.
+
+use super::scan::{Collect, Smallest, column_minima, row_minima};
+use super::simplex::{HotArc, NetworkSimplex};
+use super::tree::{Arc, Tree};
+use crate::simd::Isa;
+use crate::transport::{Cost, MatrixCost};
+
+/// Problems up to this size start from their column minima.
+const SMALL: usize = 48;
+/// One point of so many is kept in the thinned problem, which has at most `LARGEST` points a side.
+const THINNING: usize = 4;
+const LARGEST: usize = 1024;
+/// Candidate arcs kept for every row and for every column.
+const NEIGHBOURS: usize = 8;
+
+/// Potentials of the targets that are nearly optimal: those of every fourth point, extended to the others by
+/// `g_j = min_i c_ij - f_i`, recursively.
+pub(crate) fn coarse_duals<C: Cost + ?Sized>(cost: &C, a: &[f64], b: &[f64]) -> Vec<f64> {
+    let (n, m) = (a.len(), b.len());
+    if n.min(m) <= SMALL {
+        return column_minima(cost, (0..n).map(|i| (i, 0.0)));
+    }
+    let thin = |n: usize| -> Vec<usize> {
+        let k = n.div_ceil(THINNING).min(LARGEST);
+        (0..k).map(|i| i * n / k).collect()
+    };
+    let (rows, columns) = (thin(n), thin(m));
+    let (wa, wb) = (thinned_weights(a, &rows), thinned_weights(b, &columns));
+    let small = MatrixCost::thinned(cost, &rows, &columns);
+    let (f, _) = NetworkSimplex::new().optimum(&small, &wa, &wb, None);
+    column_minima(cost, rows.into_iter().zip(f))
+}
+
+fn thinned_weights(w: &[f64], kept: &[usize]) -> Vec<f64> {
+    let sum: f64 = kept.iter().map(|&i| w[i]).sum();
+    kept.iter().map(|&i| if sum > 0.0 { w[i] / sum } else { 1.0 / kept.len() as f64 }).collect()
+}
+
+/// Potentials tightened from a guess, and the arcs of least reduced cost of every row and every column.
+pub(super) fn candidates<C: Cost + ?Sized>(cost: &C, guess: &[f64]) -> (Vec<f64>, Vec<f64>, Vec<HotArc>) {
+    let (n, m) = cost.shape();
+    let isa = Isa::detect();
+    let f = row_minima(cost, guess);
+    let g = column_minima(cost, f.iter().copied().enumerate());
+    let (mut row, mut columns) = (Smallest::new(1, NEIGHBOURS), Smallest::new(m, NEIGHBOURS));
+    let mut scratch = vec![0.0; m];
+    let mut arcs = Vec::with_capacity((n + m) * NEIGHBOURS);
+    for (i, &f) in f.iter().enumerate() {
+        let c = cost.row(i, &mut scratch);
+        row.clear(f64::INFINITY);
+        let in_columns = Some(&mut columns);
+        isa.run(Collect { c, g: &g, f, row: i, in_row: &mut row, in_columns });
+        arcs.extend(row.list(0).map(|(_, j)| HotArc::new(cost, i, j as usize)));
+    }
+    for j in 0..m {
+        arcs.extend(columns.list(j).map(|(_, i)| HotArc::new(cost, i as usize, j)));
+    }
+    arcs.sort_unstable_by_key(|arc| (arc.tail, arc.head));
+    arcs.dedup_by_key(|arc| (arc.tail, arc.head));
+    (f, g, arcs)
+}
+
+/// A feasible tree: mass is sent along the arcs of least reduced cost first, and what is left over goes over the
+/// root. Every arc that is used empties one of its ends, so the arcs form a forest, in each tree of which at most
+/// one node has something left; that node, or any source, hangs from the root.
+///
+/// The arcs at the root cost what the potentials say plus `detour`.
+pub(super) fn plant(
+    tree: &mut Tree,
+    (a, b): (&[f64], &[f64]),
+    (f, g): (&[f64], &[f64]),
+    arcs: &[HotArc],
+    detour: f64,
+) {
+    let n = a.len();
+    let mut left: Vec<f64> = a.iter().chain(b).copied().collect();
+    let sent = greedy(arcs, n, (f, g), &mut left);
+    let mut neighbours = vec![Vec::new(); left.len()];
+    for &(i, j, flow, cost) in &sent {
+        neighbours[i].push((j, flow, cost));
+        neighbours[j].push((i, flow, cost));
+    }
+    tree.reset(left.len() + 1);
+    let root = left.len() as u32;
+    let mut seen = vec![false; left.len()];
+    let with_rest = (0..left.len()).filter(|&x| left[x] > 0.0);
+    for top in with_rest.chain(0..left.len()) {
+        if std::mem::replace(&mut seen[top], true) {
+            continue;
+        }
+        let (rest, source) = (left[top], top < n);
+        let extra = if rest > 0.0 { detour } else { 0.0 };
+        let arc = match source {
+            true => Arc { flow: rest, cost: f[top] + extra, up: true },
+            // Without flow an arc must point to the root, for the tree to be strongly feasible.
+            false if rest == 0.0 => Arc { flow: 0.0, cost: -g[top - n], up: true },
+            false => Arc { flow: rest, cost: g[top - n] + extra, up: false },
+        };
+        tree.hang(top as u32, root, arc);
+        let mut open = vec![top];
+        while let Some(x) = open.pop() {
+            for &(y, flow, cost) in &neighbours[x] {
+                if !std::mem::replace(&mut seen[y], true) {
+                    tree.hang(y as u32, x as u32, Arc { flow, cost, up: y < n });
+                    open.push(y);
+                }
+            }
+        }
+    }
+    tree.settle(&tree.order());
+}
+
+/// Sends as much as fits along each arc, in the order of reduced costs: (source, target's node, mass, cost).
+fn greedy(
+    arcs: &[HotArc],
+    n: usize,
+    (f, g): (&[f64], &[f64]),
+    left: &mut [f64],
+) -> Vec<(usize, usize, f64, f64)> {
+    let mut order: Vec<(f64, u32)> = arcs
+        .iter()
+        .enumerate()
+        .map(|(k, arc)| (arc.cost - f[arc.tail as usize] - g[arc.head as usize - n], k as u32))
+        .collect();
+    order.sort_unstable_by(|p, q| p.0.total_cmp(&q.0).then(p.1.cmp(&q.1)));
+    let mut sent = Vec::with_capacity(left.len());
+    for (_, k) in order {
+        let arc = &arcs[k as usize];
+        let (i, j) = (arc.tail as usize, arc.head as usize);
+        let flow = left[i].min(left[j]);
+        if flow > 0.0 {
+            left[i] -= flow;
+            left[j] -= flow;
+            sent.push((i, j, flow, arc.cost));
+        }
+    }
+    sent
+}
