@@ -30,8 +30,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for ClipNorm<V> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         self.field.eval(t, y, dy);
         let dy = dy.as_mut_slice();
-        let norm = dy.iter().map(|d| d.f64() * d.f64()).sum::<f64>().sqrt();
-        if norm > self.max {
+        // In units of the largest component, so that the squares do not overflow.
+        let most = dy.iter().fold(0.0, |m: f64, d| m.max(d.f64().abs()));
+        let norm = most * dy.iter().map(|d| (d.f64() / most).powi(2)).sum::<f64>().sqrt();
+        if norm > self.max && most.is_finite() {
             let scale = S::Elem::of(self.max / norm);
             dy.iter_mut().for_each(|d| *d *= scale);
         }

@@ -85,6 +85,17 @@ pub fn field<S: State, F: FnMut(S::Elem, &S, &mut S)>(f: F) -> F {
     f
 }
 
+/// A field may have assigned an array of another memory layout (a transpose) to `dy`: it is brought to standard layout. One
+/// of another size makes the step fail as not finite.
+#[cold]
+fn mend_layout<S: State>(y: &S, dy: &mut S) {
+    dy.standardise();
+    if dy.as_slice().len() != y.as_slice().len() {
+        dy.clone_from(y);
+        dy.as_mut_slice().fill(crate::Real::of(f64::NAN));
+    }
+}
+
 /// Counts the evaluations of the field it lends out.
 #[derive(Debug)]
 pub(crate) struct Counted<'a, V> {
@@ -97,6 +108,9 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval(t, y, dy);
+        if dy.as_slice().len() != y.as_slice().len() {
+            mend_layout(y, dy);
+        }
     }
 
     #[inline(always)]

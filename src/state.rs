@@ -1,6 +1,6 @@
 //! What moves: a block of numbers with a shape.
 
-use ndarray::{Array, ArrayRef, Dimension};
+use ndarray::{Array, Array2, ArrayRef, Dimension};
 
 use crate::{Error, Real, Result};
 
@@ -108,10 +108,24 @@ pub(crate) fn check_layout<S: State>(y: &S) -> Result<()> {
     Ok(())
 }
 
+/// Refuses data with a NaN or an infinity, naming the row.
+pub(crate) fn check_rows<F: Real>(what: &'static str, x: &Array2<F>) -> Result<()> {
+    for (row, values) in x.rows().into_iter().enumerate() {
+        let bad = match values.as_slice() {
+            Some(v) => first_not_finite(v).map(|i| v[i]),
+            None => values.iter().copied().find(|v| !v.is_finite()),
+        };
+        if let Some(value) = bad {
+            return Err(Error::NotFinite { what, row, value: value.f64() });
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndarray::{Array2, ShapeBuilder};
+    use ndarray::ShapeBuilder;
 
     #[test]
     fn a_column_major_array_is_brought_to_row_major_order() {

@@ -200,3 +200,28 @@ fn a_state_of_another_shape_between_calls_is_prepared_for() {
     flow.steps(10, 0.1, &mut b).unwrap();
     assert!((a[[1, 1]] - b[[2, 0]]).abs() < 1e-15);
 }
+
+#[test]
+fn a_run_goes_on_rightly_after_an_error() {
+    // A field that fails once in the middle; the caller asks again, and the solution is the undisturbed one.
+    let broken = std::cell::Cell::new(false);
+    let f = field(|_t, y: &Y, dy: &mut Y| dy[0] = if broken.get() { f64::NAN } else { -y[0] });
+    let mut flow = Flow::new(f, Tsit5::new()).tol(1e-10);
+    let mut run = flow.stepper(0.0, 2.0, [1.0]).unwrap();
+    (0..5).for_each(|_| assert!(run.advance().unwrap()));
+    broken.set(true);
+    assert!(matches!(run.advance(), Err(Error::FieldNotFinite { .. })));
+    assert!(matches!(run.advance(), Err(Error::FieldNotFinite { .. })));
+    broken.set(false);
+    while run.advance().unwrap() {}
+    assert!((run.y()[0] - (-2.0f64).exp()).abs() < 1e-9);
+    // The same in fixed steps, from the very first one, with the state changed in between.
+    let mut flow = Flow::new(f, Tsit5::new());
+    let mut y = [1.0];
+    broken.set(true);
+    assert!(matches!(flow.steps(1, 0.1, &mut y), Err(Error::Diverged { .. })));
+    broken.set(false);
+    y[0] = 3.0;
+    flow.steps(10, 0.1, &mut y).unwrap();
+    assert!((y[0] - 3.0 * (-1.0f64).exp()).abs() < 1e-7);
+}

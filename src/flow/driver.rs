@@ -221,7 +221,13 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
                 match run.advance() {
                     Ok(true) => {}
                     Ok(false) => return Ok(record.finish(run)),
-                    Err(e) => break e,
+                    Err(e) => {
+                        // A step that stands is kept, also where the observer stopped the run after it.
+                        if run.arrived {
+                            let _ = record.step(&mut run);
+                        }
+                        break e;
+                    }
                 }
                 if let Err(e) = record.step(&mut run) {
                     break e;
@@ -252,10 +258,8 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         self.enter(h, y)?;
         for i in 0..n {
             let jumped = self.field.redraw();
-            if self.clock.steps > 0 {
-                // The caller may have changed y since the last call.
-                self.integrator.accept(i > 0 && !jumped);
-            }
+            // Before the first step of a call: the caller may have changed y since the last.
+            self.integrator.accept(i > 0 && !jumped);
             self.one_step(h, y)?;
         }
         Ok(())
@@ -278,6 +282,8 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         let field = &mut Counted { field: &mut self.field, evals: &mut clock.stats.evals };
         self.integrator.step(field, t, h, y, next)?;
         if let Some(component) = first_not_finite(next.as_slice()) {
+            // What the integrator remembers may be spoilt: the next call prepares it anew.
+            clock.next = None;
             return Err(Error::Diverged { step: clock.steps, t: t.f64(), h: h.f64(), component });
         }
         std::mem::swap(y, next);
@@ -325,19 +331,23 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         if self.integrator.order().is_none() {
             return Err(Error::NotConsistent { method });
         }
-        if self.fixed_step.is_none() {
-            if self.integrator.error_order().is_none() {
-                return Err(Error::NoErrorEstimate { method });
-            }
-            self.tol.check(y0.as_slice().len())?;
+        if self.fixed_step.is_none() && self.integrator.error_order().is_none() {
+            return Err(Error::NoErrorEstimate { method });
         }
+        self.tol.check(y0.as_slice().len())?;
         self.save.check(t0, t1)?;
         self.field.check(y0)
     }
 
     /// Work done by [`steps`](Self::steps) so far.
     pub fn stats(&self) -> Stats {
-        self.clock.stats
+        let work = self.integrator.work();
+        Stats { jacobians: work.jacobians, factorisations: work.factorisations, ..self.clock.stats }
+    }
+
+    /// Makes the next call of [`steps`](Self::steps) prepare the integrator anew.
+    pub(super) fn forget(&mut self) {
+        self.clock.next = None;
     }
 
     /// The time that [`steps`](Self::steps) has reached.

@@ -93,8 +93,11 @@ impl<S: State> Solution<S> {
         }
         let i = pieces.partition_point(|p| if forward { p.end < t } else { p.end > t });
         let mut y = self.last.clone();
-        if let Some(piece) = pieces.get(i) {
-            f(piece, (t - piece.poly.t) / piece.poly.h, y.as_mut_slice());
+        match pieces.get(i) {
+            Some(piece) => f(piece, (t - piece.poly.t) / piece.poly.h, y.as_mut_slice()),
+            // A run over an empty span has no steps: one state, and no slope.
+            None if t0 == t1 => {}
+            None => return Err(Error::NotDense),
         }
         Ok(y)
     }

@@ -34,7 +34,7 @@ pub struct Stepper<'f, 'a, V, I, S: State> {
     pub(super) y: S,
     pub(super) stats: Stats,
     pub(super) log: Vec<Occurrence<S>>,
-    /// The state before an event changed it, if the last step ended in one that did.
+    /// The last step ended in an event that changed the state.
     pub(super) changed: bool,
     /// Size proposed for the next step, and of the last one tried.
     pub(super) h: S::Elem,
@@ -45,6 +45,10 @@ pub struct Stepper<'f, 'a, V, I, S: State> {
     poly_ready: bool,
     watch: Option<Watch<S>>,
     smooth: bool,
+    /// A step stands that the integrator has not been told of.
+    pub(super) arrived: bool,
+    /// The caller has changed the state.
+    touched: bool,
     done: bool,
 }
 
@@ -86,6 +90,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
             poly_ready: false,
             watch: None,
             smooth: true,
+            arrived: false,
+            touched: false,
             done: t0 == t1,
         };
         let outcome = run.set_up();
@@ -98,6 +104,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         flow.integrator.aim(&flow.tol);
         flow.integrator.init(&self.y)?;
         flow.controller.restart();
+        // Fixed steps in place that follow prepare the integrator anew.
+        flow.forget();
         if !flow.events.is_empty() {
             self.watch = Some(Watch::start(&mut flow.events, self.t, &self.y)?);
         }
@@ -137,15 +145,26 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         if self.done {
             return Ok(false);
         }
-        if self.stats.accepted > 0 {
+        if std::mem::take(&mut self.arrived) {
             let jumped = self.flow.field.redraw();
             self.flow.integrator.accept(self.smooth && !jumped);
+        } else if !self.smooth {
+            self.flow.integrator.accept(false);
+        }
+        if std::mem::take(&mut self.touched) {
+            self.watch_anew()?;
         }
         (self.smooth, self.changed, self.poly_ready) = (true, false, false);
         std::mem::swap(&mut self.y, &mut self.y_prev);
         self.t_prev = self.t;
         match self.attempt() {
-            Ok((t, h)) => self.arrive(t, h)?,
+            Ok((t, h)) => {
+                let found = self.log.len();
+                if let Err(e) = self.arrive(t, h) {
+                    self.take_back(found);
+                    return Err(e);
+                }
+            }
             Err(e) => {
                 std::mem::swap(&mut self.y, &mut self.y_prev);
                 return Err(e);
@@ -155,19 +174,42 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         Ok(true)
     }
 
+    /// Undoes a step that was booked before its events turned out to be unusable.
+    #[cold]
+    fn take_back(&mut self, found: usize) {
+        std::mem::swap(&mut self.y, &mut self.y_prev);
+        self.t = self.t_prev;
+        self.stats.accepted -= 1;
+        (self.arrived, self.done) = (false, false);
+        self.log.truncate(found);
+    }
+
+    /// Watches for events from a state that the caller has changed.
+    #[cold]
+    fn watch_anew(&mut self) -> Result<()> {
+        self.flow.controller.restart();
+        if self.watch.is_some() {
+            self.watch = Some(Watch::start(&mut self.flow.events, self.t, &self.y)?);
+        }
+        Ok(())
+    }
+
     /// Tries steps from `y_prev` until one stands; gives the time reached and the next step's size.
     #[inline(always)]
     fn attempt(&mut self) -> Result<(S::Elem, S::Elem)> {
         loop {
-            if self.stats.accepted + self.stats.rejected >= self.flow.max_steps {
+            let steps = self.stats.accepted + self.stats.rejected;
+            if steps >= self.flow.max_steps && self.flow.fixed_step.is_none() {
                 return Err(self.too_many_steps());
             }
-            let (h, last) = self.clipped();
+            let (t, h) = self.clipped();
             self.h = h;
+            if h == S::Elem::of(0.0) {
+                return Err(self.underflow());
+            }
             let flow = &mut *self.flow;
             let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
             flow.integrator.step(field, self.t, h, &self.y_prev, &mut self.y)?;
-            let t = if last { self.t1 } else { self.t + h };
             if let Some(fixed) = flow.fixed_step {
                 self.check_fixed(h)?;
                 return Ok((t, fixed.abs() * h.signum()));
@@ -186,15 +228,20 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         }
     }
 
-    /// The proposed step, no longer than allowed; to the end of the run if less than 1 % would remain.
+    /// Where the proposed step leads, and its size: no longer than allowed; to the end of the run if less than 1 % would remain.
     #[inline(always)]
-    fn clipped(&self) -> (S::Elem, bool) {
+    fn clipped(&self) -> (S::Elem, S::Elem) {
         let mut h = self.h;
         if let Some(most) = self.flow.max_step {
             h = h.abs().min(most) * h.signum();
         }
         let left = self.t1 - self.t;
-        if left.abs() <= h.abs() * S::Elem::of(1.01) { (left, true) } else { (h, false) }
+        if left.abs() <= h.abs() * S::Elem::of(1.01) {
+            return (self.t1, left);
+        }
+        // The step that the rounded time really takes: state and clock move by the same amount.
+        let t = self.t + h;
+        (t, t - self.t)
     }
 
     #[cold]
@@ -213,6 +260,13 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         } else {
             Error::FieldNotFinite { t, h, component }
         })
+    }
+
+    #[cold]
+    fn underflow(&mut self) -> Error {
+        let flow = &*self.flow;
+        self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y, &self.y_prev);
+        Error::StepUnderflow { t: self.t.f64(), h: self.h.f64(), component: self.worst }
     }
 
     #[cold]
@@ -238,6 +292,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     #[inline(always)]
     fn arrive(&mut self, t: S::Elem, h_next: S::Elem) -> Result<()> {
         self.stats.accepted += 1;
+        self.arrived = true;
         self.t = t;
         let h = std::mem::replace(&mut self.h, h_next);
         if self.watch.is_some() {
@@ -314,9 +369,14 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     /// [`Error::OutsideSpan`], or a method without values inside its steps.
     pub fn interpolate(&mut self, t: S::Elem, y: &mut S) -> Result<()> {
         let (a, b) = (self.t_prev, self.t);
-        if t < a.min(b) || t > a.max(b) || a == b {
+        let inside = t >= a.min(b) && t <= a.max(b) && a != b;
+        if !inside {
             return Err(Error::OutsideSpan { t: t.f64(), t0: a.f64(), t1: b.f64() });
         }
+        if !y.same_shape(&self.y) {
+            Error::shape("the state to write", &self.y.shape(), &y.shape())?;
+        }
+        y.standardise();
         let poly = self.polynomial()?;
         poly.value((t - poly.t) / poly.h, y.as_mut_slice());
         Ok(())
@@ -336,7 +396,7 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
 
     /// The state, to be changed by the caller; the next step then evaluates the field anew.
     pub fn y_mut(&mut self) -> &mut S {
-        self.smooth = false;
+        (self.smooth, self.touched) = (false, true);
         &mut self.y
     }
 

@@ -10,7 +10,7 @@ use super::penalty::{Penalty, PenaltyPoints};
 use crate::nn::Network;
 use crate::parameter_flow::ParameterFlow;
 use crate::rng::Rng;
-use crate::state::first_not_finite;
+use crate::state::check_rows;
 use crate::{Error, Real, Result, VectorField};
 
 /// Generator and critic as one field on `theta = [generator | critic]`:
@@ -121,12 +121,12 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
 
     /// The generator's part of `theta`.
     pub fn generator_part(&self, theta: &Array1<F>) -> Array1<F> {
-        theta.slice(s![..self.generator.n_params()]).to_owned()
+        theta.slice(s![..self.generator.n_params().min(theta.len())]).to_owned()
     }
 
     /// The critic's part of `theta`.
     pub fn critic_part(&self, theta: &Array1<F>) -> Array1<F> {
-        theta.slice(s![self.generator.n_params()..]).to_owned()
+        theta.slice(s![self.generator.n_params().min(theta.len())..]).to_owned()
     }
 
     fn draw(&mut self) {
@@ -216,12 +216,7 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
                 "it must be 0 or positive, and finite",
             )?;
         }
-        for (row, values) in self.data.rows().into_iter().enumerate() {
-            let values = values.to_vec();
-            if let Some(i) = first_not_finite(&values) {
-                return Err(Error::NotFinite { what: "the data", row, value: values[i].f64() });
-            }
-        }
+        check_rows("the data", self.data)?;
         self.penalty.map_or(Ok(()), |p| p.check())
     }
 }

@@ -106,7 +106,6 @@ impl<F: Real> Controller<F> for Pi<F> {
 /// h ← h · limit(err_n^(-β₁/k) · err_{n-1}^(-β₂/k) · err_{n-2}^(-β₃/k)),   limit(x) = 1 + atan(x - 1),  k = order + 1
 /// ```
 ///
-/// A step is repeated if its factor falls below 0.81.
 #[derive(Debug, Clone)]
 pub struct Pid<F> {
     beta: [f64; 3],
@@ -164,7 +163,7 @@ impl<F: Real> Controller<F> for Pid<F> {
             factor *= inverse.rough_pow(F::of(beta / k)).f64();
         }
         let factor = 1.0 + (self.safety.powf(1.0 / k) * factor - 1.0).atan();
-        let accept = err <= F::one() || factor >= 0.81;
+        let accept = err <= F::one();
         if accept {
             self.inverse = [F::one(), self.inverse[0], self.inverse[1]];
             return Verdict { accept, h: h * F::of(factor) };

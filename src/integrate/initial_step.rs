@@ -30,7 +30,9 @@ pub(crate) fn initial_step<S: State, V: VectorField<S>>(
 /// From the norms of the state and of its slope: a step of Euler's method that changes little.
 pub(crate) fn first_guess<F: Real>(d0: F, d1: F) -> F {
     let small = F::of(1e-5);
-    if d0 < small || d1 < small { F::of(1e-6) } else { F::of(0.01) * d0 / d1 }
+    let h0 = F::of(0.01) * d0 / d1;
+    // Also where a norm overflows: a component at zero without absolute tolerance.
+    if d0 < small || d1 < small || !h0.is_normal() { F::of(1e-6) } else { h0 }
 }
 
 /// From the norms of the slope and of the second derivative that the step `h0` has shown.

@@ -64,8 +64,9 @@ impl Schedule {
 
 impl<F: Real> Controller<F> for Schedule {
     fn judge(&mut self, h: F, err: F, _order: u32) -> Verdict<F> {
-        // In an adaptive run a schedule has nothing to say but whether the field was finite.
-        Verdict { accept: err.is_finite(), h: if err.is_finite() { h } else { h * F::of(0.1) } }
+        // In an adaptive run a schedule only keeps or halves the step: it is made for fixed ones.
+        let accept = err <= F::one();
+        Verdict { accept, h: if accept { h } else { h * F::of(0.5) } }
     }
 
     fn plan(&mut self, step: u64, h: F) -> F {

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 
-use crate::state::first_not_finite;
+use crate::state::check_rows;
 use crate::{Error, Real, Result};
 
 /// The joint law of a path's ends: the source `x0` (t = 0) and the data `x1` (t = 1).
@@ -27,18 +27,4 @@ impl<F: Real> Coupling<'_, F> {
             }
         }
     }
-}
-
-/// Refuses data with a NaN or an infinity, naming the row.
-pub(crate) fn check_rows<F: Real>(what: &'static str, x: &Array2<F>) -> Result<()> {
-    for (row, values) in x.rows().into_iter().enumerate() {
-        let bad = match values.as_slice() {
-            Some(v) => first_not_finite(v).map(|i| v[i]),
-            None => values.iter().copied().find(|v| !v.is_finite()),
-        };
-        if let Some(value) = bad {
-            return Err(Error::NotFinite { what, row, value: value.f64() });
-        }
-    }
-    Ok(())
 }

@@ -5,11 +5,12 @@ use std::fmt;
 
 use ndarray::{Array1, Array2, ArrayRef2};
 
-use super::coupling::{Coupling, check_rows};
+use super::coupling::Coupling;
 use super::time_law::TimeLaw;
 use crate::nn::Network;
 use crate::parameter_flow::ParameterFlow;
 use crate::rng::Rng;
+use crate::state::check_rows;
 use crate::{Error, Real, Result, VectorField};
 
 /// Flow matching on straight paths, as a field: minus the gradient of

@@ -48,6 +48,7 @@ where
     )?;
     let h = F::of(1.0 / steps as f64);
     let mut flow = Flow::new(field, Rk4::new());
+    let z0 = &z0.as_standard_layout().into_owned();
     let mut end = z0.clone();
     flow.steps(steps, h, &mut end)?;
     let displacement = &end - z0;

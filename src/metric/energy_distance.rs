@@ -3,6 +3,7 @@
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
+use crate::state::check_rows;
 use crate::{Error, Real, Result};
 
 /// Energy distance between the rows of `x` (n × d) and of `y` (m × d):
@@ -16,7 +17,7 @@ use crate::{Error, Real, Result};
 /// itself is zero. O((n + m)² d) time, summed in a fixed order.
 ///
 /// # Errors
-/// [`Error::Empty`], or [`Error::Shape`] where the numbers of columns differ.
+/// [`Error::Empty`], [`Error::NotFinite`], or [`Error::Shape`] where the numbers of columns differ.
 ///
 /// ```
 /// use flowfield::{dataset::normal, metric::energy_distance};
@@ -32,6 +33,8 @@ pub fn energy_distance<F: Real>(x: &Array2<F>, y: &Array2<F>) -> Result<f64> {
         }
     }
     Error::shape("y", &[y.nrows(), x.ncols()], y.shape())?;
+    check_rows("x", x)?;
+    check_rows("y", y)?;
     Ok((2.0 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y)).max(0.0))
 }
 
@@ -43,7 +46,7 @@ fn mean_distance<F: Real>(x: &Array2<F>, y: &Array2<F>) -> f64 {
 }
 
 fn distance<F: Real>(a: ArrayView1<'_, F>, b: ArrayView1<'_, F>) -> f64 {
-    a.iter().zip(b).map(|(&a, &b)| ((a - b) * (a - b)).f64()).sum::<f64>().sqrt()
+    a.iter().zip(b).map(|(&a, &b)| (a.f64() - b.f64()).powi(2)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]
@@ -59,5 +62,7 @@ mod tests {
         assert_eq!(energy_distance(&x, &x).unwrap(), 0.0);
         assert!(energy_distance(&x, &array![[1.0, 2.0]]).is_err());
         assert!(energy_distance(&x, &Array2::zeros((0, 1))).is_err());
+        let nan = energy_distance(&array![[0.0], [f64::NAN]], &y);
+        assert!(matches!(nan, Err(Error::NotFinite { row: 1, .. })));
     }
 }

@@ -81,12 +81,14 @@ impl Mlp {
     }
 
     /// The activation of the hidden layers (SiLU unless set).
+    #[must_use]
     pub fn activation(mut self, activation: Activation) -> Self {
         self.activation = activation;
         self
     }
 
     /// Adds input columns, at the right end, for what the output is conditioned on.
+    #[must_use]
     pub fn condition(mut self, columns: usize) -> Self {
         self.inputs += columns;
         self.condition += columns;
@@ -94,6 +96,7 @@ impl Mlp {
     }
 
     /// How the time column of a velocity network is presented to the first layer.
+    #[must_use]
     pub fn time(mut self, time: TimeFeatures) -> Self {
         self.frequencies = time.frequencies();
         self.time = time;
@@ -101,12 +104,14 @@ impl Mlp {
     }
 
     /// The distribution of the initial weights.
+    #[must_use]
     pub fn initialisation(mut self, init: Init) -> Self {
         self.init = init;
         self
     }
 
     /// Starts the last layer at zero, so that the network starts as the zero map.
+    #[must_use]
     pub fn zero_last(mut self) -> Self {
         self.zero_last = true;
         self

@@ -41,9 +41,9 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
     }
 
     /// Conditions each row of x on the same row of `rows`; see [`one_hot`] for labels.
+    #[must_use]
     pub fn condition(mut self, rows: &'a ArrayRef2<F>) -> Self {
         self.condition = Some(rows);
-        self.scratch = None;
         self.scratch = None;
         self
     }
@@ -87,6 +87,9 @@ impl<F: Real, N: Network<F>> VectorField<Array2<F>> for VelocityField<'_, F, N> 
     fn check(&self, x: &Array2<F>) -> Result<()> {
         self.net.check()?;
         Error::shape("theta", &[self.net.n_params()], self.theta.shape())?;
+        if self.theta.as_slice().is_none() {
+            return Err(Error::Layout { shape: self.theta.shape().to_vec() });
+        }
         let condition = self.condition.map_or(0, |c| c.ncols());
         if let Some(c) = self.condition {
             Error::shape("condition", &[x.nrows(), condition], c.shape())?;

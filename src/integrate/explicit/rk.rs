@@ -50,6 +50,7 @@ impl<M: Method<N>, S: State, const N: usize> ExplicitRk<M, S, N> {
 
     /// The method, before it has seen a state.
     pub fn new() -> Self {
+        const { assert!(N <= 17, "at most 17 stages are unrolled") };
         ExplicitRk {
             k: None,
             k1_ready: false,

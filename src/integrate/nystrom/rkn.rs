@@ -76,6 +76,7 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Nystrom<M, S, N> {
 
     /// The method, before it has seen a state.
     pub fn new() -> Self {
+        const { assert!(N <= 17, "at most 17 stages are unrolled") };
         Nystrom { k: None, k1_ready: false, end: None, end_ready: false, method: PhantomData }
     }
 }

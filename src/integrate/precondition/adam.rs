@@ -66,7 +66,12 @@ impl<S: State> Adam<S> {
             Error::setting((0.0..1.0).contains(&beta), what, beta, "it must lie in [0, 1)")?;
         }
         let need = "it must be 0 or positive, and finite";
-        Error::setting(self.eps >= 0.0 && self.eps.is_finite(), "Adam's eps", self.eps, need)?;
+        Error::setting(
+            self.eps > 0.0 && self.eps.is_finite(),
+            "Adam's eps",
+            self.eps,
+            "it must be positive",
+        )?;
         Error::setting(self.decay >= 0.0 && self.decay.is_finite(), "weight decay", self.decay, need)
     }
 }

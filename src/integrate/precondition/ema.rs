@@ -1,6 +1,7 @@
 //! The exponential moving average of a trajectory.
 
 use crate::integrate::Integrator;
+use crate::state::first_not_finite;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Any integrator, with a running average of the states it goes through: `ȳ ← ȳ + (1 - decay)(y - ȳ)`.
@@ -69,6 +70,10 @@ impl<I: Integrator<S>, S: State> Integrator<S> for Ema<I, S> {
         y1: &mut S,
     ) -> Result<()> {
         self.inner.step(field, t, h, y0, y1)?;
+        if first_not_finite(y1.as_slice()).is_some() {
+            // The driver will refuse this step: it must not spoil the average.
+            return Ok(());
+        }
         self.steps += 1;
         let rate = S::Elem::of((1.0 - self.decay).max(1.0 / (self.steps as f64 + 1.0)));
         if let Some(average) = &mut self.average {

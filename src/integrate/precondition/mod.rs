@@ -20,7 +20,7 @@ pub type Sgd<S> = super::Euler<S>;
 struct Memory<S>(Option<Vec<S>>);
 
 impl<S: crate::State> Memory<S> {
-    /// Sets up `N` zeroed states like `y`, unless they are there and fit.
+    /// Sets up `N` zeroed states like `y`.
     fn prepare<const N: usize>(&mut self, y: &S) -> crate::Result<()> {
         crate::state::check_layout(y)?;
         let mut zero = y.clone();
