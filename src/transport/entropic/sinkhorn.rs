@@ -20,7 +20,8 @@ use crate::{Error, Real, Result};
 /// in the log domain, whatever ε. The temperature falls from the mean cost to ε; at each a few of Sinkhorn's
 /// iterations are made in one pass over recomputed costs, and the rest on a stored kernel around the potentials
 /// reached (sparse where ε is small; recomputed row by row where there is no room). Where that converges slowly,
-/// Newton's method takes over. Memory: O(n + m) beside the stored kernel, which takes at most 128 MB.
+/// Newton's method takes over. Memory: O(n + m) beside what is stored where it fits: the kernel (at
+/// most 128 MB) and dear costs (at most 128 MB).
 ///
 /// # References
 /// Cuturi, *Sinkhorn distances*, 2013; Schmitzer, SIAM J. Sci. Comput. 41 (2019), for the stabilised, truncated
