@@ -7,7 +7,7 @@ use crate::{Error, Real, Result};
 
 /// An exact transport plan: who sends how much to whom, with the proof that nothing is cheaper.
 ///
-/// The potentials satisfy `f_i + g_j <= c_ij`, so `Σ a_i f_i + Σ b_j g_j` bounds the cost of every plan from
+/// The potentials satisfy `f_i + g_j <= c_ij` (and `Σ a_i f_i = Σ b_j g_j`), so `Σ a_i f_i + Σ b_j g_j` bounds the cost of every plan from
 /// below; its distance to `cost` is the certificate's gap.
 ///
 /// ```
@@ -41,7 +41,8 @@ pub struct Plan {
 pub struct Certificate {
     /// `Σ a f + Σ b g` with feasible potentials: no plan costs less.
     pub lower_bound: f64,
-    /// `cost - lower_bound`, relative to the larger of |cost| and the round-off scale of the sums.
+    /// `cost - lower_bound`, relative to the sums of absolute values that the two are: `Σ mass |c|` and
+    /// `Σ a |f| + Σ b |g|`, whichever is larger.
     pub gap: f64,
     /// L1 distance of the plan's two marginals from the weights.
     pub marginal_error: f64,
@@ -55,15 +56,20 @@ impl Plan {
         cost: &C,
         (a, b): (&[f64], &[f64]),
         mut entries: Vec<(usize, usize, f64)>,
-        f: Vec<f64>,
-        g: Vec<f64>,
+        mut f: Vec<f64>,
+        mut g: Vec<f64>,
         work: usize,
     ) -> Plan {
+        // Of the potentials, which a constant may be moved between, those of which each side pays half.
+        let shift = 0.5 * (dot(b, &g) - dot(a, &f)) / a.iter().sum::<f64>();
+        f.iter_mut().for_each(|f| *f += shift);
+        g.iter_mut().for_each(|g| *g -= shift);
         entries.sort_unstable_by_key(|&(i, j, _)| (i, j));
         let value: f64 = entries.iter().map(|&(i, j, w)| w * cost.at(i, j)).sum();
-        let scale = entries.iter().map(|&(i, j, w)| w * cost.at(i, j).abs()).sum::<f64>();
+        let paid = entries.iter().map(|&(i, j, w)| w * cost.at(i, j).abs()).sum::<f64>();
+        let size = |w: &[f64], f: &[f64]| w.iter().zip(f).map(|(w, f)| w * f.abs()).sum::<f64>();
+        let size = paid.max(size(a, &f) + size(b, &g)).max(f64::MIN_POSITIVE);
         let lower_bound = dot(a, &f) + dot(b, &g);
-        let size = value.abs().max(scale).max(f64::MIN_POSITIVE);
         let (mut rows, mut columns) = (a.to_vec(), b.to_vec());
         for &(i, j, w) in &entries {
             rows[i] -= w;

@@ -6,8 +6,8 @@
 //! t_ij = h_j - |x_i - y_j|² / ε,   s_i = log Σ_j exp(t_ij),   T_i = Σ_j exp(t_ij - s_i) y_j
 //! ```
 //!
-//! Nothing of size n × m is stored. A tile of targets is read once for a few sources, whose sums stay in registers;
-//! each tile's sums are added in double precision. A tile is first run against the largest exponent that the row has
+//! Nothing of size n × m is stored. A tile of targets that fits the first-level cache serves
+//! a block of sources; a source's sums over a tile stay in registers, and are added up in double precision. A tile is first run against the largest exponent that the row has
 //! seen; only if it turns out larger is the tile run again.
 
 use ndarray::{Array1, Array2};
@@ -18,8 +18,8 @@ use crate::{Error, Real, Result};
 
 /// Numbers in a group.
 const LANES: usize = 32;
-/// Targets in a tile: with three coordinates in single precision, half of a first-level cache.
-const TILE: usize = 1024;
+/// Numbers in a tile of targets: half of a first-level cache in single precision.
+const TILE: usize = 4096;
 /// Pairs from which threads pay, and rows that a thread takes at a time.
 const THREADS: usize = 1 << 18;
 const ROWS: usize = 64;
@@ -39,7 +39,7 @@ const ROWS: usize = 64;
 /// ```
 #[derive(Debug, Clone)]
 pub struct PairSum<F> {
-    /// Coordinates over √ε, one after the other, padded to whole groups.
+    /// Coordinates over √ε, in groups of targets, and in each group one coordinate after the other.
     y: Vec<F>,
     h: Vec<F>,
     /// Padded number of targets.
@@ -61,8 +61,8 @@ impl<F: Real> PairSum<F> {
         Error::setting(eps > 0.0 && eps.is_finite(), "eps", eps, "it must be positive and finite")?;
         let (stride, scale) = (m.next_multiple_of(LANES), 1.0 / eps.sqrt());
         let mut columns = vec![F::zero(); stride * dim];
-        for (k, column) in y.columns().into_iter().enumerate() {
-            columns[k * stride..].iter_mut().zip(column).for_each(|(c, &y)| *c = F::of(y.f64() * scale));
+        for ((j, k), y) in y.indexed_iter() {
+            columns[(j / LANES * dim + k) * LANES + j % LANES] = F::of(y.f64() * scale);
         }
         // Far below any other exponent, and not infinite: differences of it stay numbers.
         let never = F::of(NEVER);
@@ -135,9 +135,6 @@ struct Rows<'a, F> {
     moments: bool,
 }
 
-/// Sources that share a tile's loads.
-const TOGETHER: usize = 4;
-
 impl<F: Real> Kernel for Rows<'_, F> {
     type Output = Vec<RowSum>;
     #[inline(always)]
@@ -146,15 +143,14 @@ impl<F: Real> Kernel for Rows<'_, F> {
         let zero =
             RowSum { top: f64::NEG_INFINITY, sum: 0.0, moments: vec![0.0; if self.moments { d } else { 0 }] };
         let mut rows = vec![zero; self.x.len() / d];
-        for first in (0..self.of.stride).step_by(TILE) {
-            let tile = first..(first + TILE).min(self.of.stride);
-            for (x, rows) in self.x.chunks(TOGETHER * d).zip(rows.chunks_mut(TOGETHER)) {
-                match d {
-                    1 => self.tile::<A, 1>(x, rows, tile.clone()),
-                    2 => self.tile::<A, 2>(x, rows, tile.clone()),
-                    3 => self.tile::<A, 3>(x, rows, tile.clone()),
-                    _ => self.tile::<A, 0>(x, rows, tile.clone()),
-                }
+        let size = (TILE / (d + 1)).next_multiple_of(LANES);
+        for first in (0..self.of.stride).step_by(size) {
+            let tile = first..(first + size).min(self.of.stride);
+            match d {
+                1 => self.tile::<A, 1>(&mut rows, tile),
+                2 => self.tile::<A, 2>(&mut rows, tile),
+                3 => self.tile::<A, 3>(&mut rows, tile),
+                _ => self.tile::<A, 0>(&mut rows, tile),
             }
         }
         rows
@@ -162,11 +158,12 @@ impl<F: Real> Kernel for Rows<'_, F> {
 }
 
 impl<F: Real> Rows<'_, F> {
-    /// A tile for up to four rows; `D` is the dimension, 0 if it is only known at run time.
+    /// A tile for all rows; `D` is the dimension, 0 if it is only known at run time.
     #[inline(always)]
-    fn tile<A: Arith, const D: usize>(&self, x: &[F], rows: &mut [RowSum], tile: std::ops::Range<usize>) {
+    fn tile<A: Arith, const D: usize>(&self, rows: &mut [RowSum], tile: std::ops::Range<usize>) {
         let d = if D > 0 { D } else { self.of.dim };
-        for (x, row) in x.chunks(d).zip(rows) {
+        let mut scratch = vec![[F::zero(); LANES]; d];
+        for (x, row) in self.x.chunks(d).zip(rows) {
             if row.top == f64::NEG_INFINITY {
                 row.top = self.largest::<A, D>(x, tile.clone());
             }
@@ -177,8 +174,8 @@ impl<F: Real> Rows<'_, F> {
                 sum = self.sum::<A, D>(x, row.top, tile.clone());
             }
             row.sum += sum;
-            for k in 0..row.moments.len() {
-                row.moments[k] += self.moment::<A, D>(x, row.top, k, tile.clone());
+            if !row.moments.is_empty() {
+                self.moments::<A, D>(x, row, tile.clone(), &mut scratch);
             }
         }
     }
@@ -190,7 +187,7 @@ impl<F: Real> Rows<'_, F> {
         let mut t = [F::zero(); LANES];
         t.copy_from_slice(&self.of.h[first..first + LANES]);
         for (k, &x) in x[..d].iter().enumerate() {
-            let y = &self.of.y[k * self.of.stride + first..][..LANES];
+            let y = &self.of.y[first * d + k * LANES..][..LANES];
             for l in 0..LANES {
                 let gap = x - y[l];
                 t[l] = A::fma(-gap, gap, t[l]);
@@ -223,22 +220,32 @@ impl<F: Real> Rows<'_, F> {
         sums.iter().map(|s| s.f64()).sum()
     }
 
+    /// Adds `Σ exp(t - top) y` over a tile.
     #[inline(always)]
-    fn moment<A: Arith, const D: usize>(
+    fn moments<A: Arith, const D: usize>(
         &self,
         x: &[F],
-        top: f64,
-        k: usize,
+        row: &mut RowSum,
         tile: std::ops::Range<usize>,
-    ) -> f64 {
-        let (mut sums, top) = ([F::zero(); LANES], F::of(top));
+        sums: &mut [[F; LANES]],
+    ) {
+        let d = if D > 0 { D } else { self.of.dim };
+        let top = F::of(row.top);
+        sums.fill([F::zero(); LANES]);
         for first in tile.step_by(LANES) {
-            let t = self.exponents::<A, D>(x, first);
-            let y = &self.of.y[k * self.of.stride + first..][..LANES];
-            for l in 0..LANES {
-                sums[l] = A::fma(exp::<A, F>(t[l] - top), y[l], sums[l]);
+            let mut e = self.exponents::<A, D>(x, first);
+            for e in &mut e {
+                *e = exp::<A, F>(*e - top);
+            }
+            for (k, sums) in sums[..d].iter_mut().enumerate() {
+                let y = &self.of.y[first * d + k * LANES..][..LANES];
+                for l in 0..LANES {
+                    sums[l] = A::fma(e[l], y[l], sums[l]);
+                }
             }
         }
-        sums.iter().map(|s| s.f64()).sum()
+        for (moment, sums) in row.moments.iter_mut().zip(sums) {
+            *moment += sums.iter().map(|s| s.f64()).sum::<f64>();
+        }
     }
 }

@@ -76,6 +76,7 @@ impl SinkhornDivergence {
             let warm = self.last.as_ref().map(|last| &last[k]);
             let warm = warm.filter(|s| (s.f.len(), s.g.len()) == (p.nrows(), q.nrows()));
             let solver = self.solver.clone();
+            let solver = if k > 0 { solver.symmetric() } else { solver };
             let solver = if let Some(s) = warm { solver.warm(s) } else { solver };
             answers.push(solver.solve(&PointCost::squared_euclidean(p, q)?, wp, wq)?);
         }

@@ -7,6 +7,7 @@ mod problem;
 mod rows;
 mod sinkhorn;
 mod store;
+mod symmetric;
 
 pub use answer::Entropic;
 pub use divergence::{Divergence, SinkhornDivergence, entropic_map};

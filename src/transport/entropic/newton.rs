@@ -92,7 +92,11 @@ impl<T: Real, C: Cost + ?Sized> Run<'_, '_, C, T> {
     }
 
     fn sinkhorn(&mut self, at: &Point) -> Point {
-        let scale = |((v, b), q): ((&f64, &f64), &f64)| if *q > 1e-300 { v * b / q } else { *v };
+        // Beyond the clamp the stored kernel no longer tells the truth; a column without weight stays.
+        let scale = |((v, b), q): ((&f64, &f64), &f64)| match *q > 1e-300 {
+            true => v * (b / q).clamp(1e-4, 1e4),
+            false => *v,
+        };
         let v = at.v.iter().zip(self.p.b).zip(&at.q).map(scale).collect();
         self.point(v)
     }
@@ -135,6 +139,10 @@ impl<T: Real, C: Cost + ?Sized> Run<'_, '_, C, T> {
                 s[j] += alpha * d[j];
                 r[j] -= alpha * h[j];
                 z[j] = r[j] * inverse[j];
+            }
+            // A far way: the quadratic model says nothing there, so its minimum is not worth finding.
+            if s.iter().fold(0.0_f64, |t, s| t.max(s.abs())) > 2.0 * DRIFT {
+                break;
             }
             let new = dot(&r, &z);
             let beta = new / rz;

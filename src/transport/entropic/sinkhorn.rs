@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2};
 
 use super::newton::converge;
 use super::problem::Problem;
+use super::symmetric;
 use crate::transport::cost::{check, stored};
 use crate::transport::plan::dot;
 use crate::transport::weights::{balanced, checked};
@@ -19,7 +20,8 @@ use crate::{Error, Real, Result};
 /// in the log domain, whatever ε. The temperature falls from the mean cost to ε; at each a few of Sinkhorn's
 /// iterations are made in one pass over recomputed costs, and the rest on a stored kernel around the potentials
 /// reached (sparse where ε is small; recomputed row by row where there is no room). Where that converges slowly,
-/// Newton's method takes over. Memory: O(n + m) beside the stored kernel, which takes at most 128 MB.
+/// Newton's method takes over. Memory: O(n + m) beside what is stored where it fits: the kernel (at
+/// most 128 MB) and dear costs (at most 128 MB).
 ///
 /// # References
 /// Cuturi, *Sinkhorn distances*, 2013; Schmitzer, SIAM J. Sci. Comput. 41 (2019), for the stabilised, truncated
@@ -41,23 +43,25 @@ pub struct Sinkhorn {
     most: usize,
     reach: f64,
     start: Option<(Vec<f64>, Vec<f64>)>,
+    symmetric: bool,
 }
 
 /// The temperature falls by this factor from one level to the next.
 const COOLING: f64 = 0.25;
-/// The first temperature over the mean cost.
+/// The first temperature over the mean cost, where ε is below `COLD` times that cost; ε itself elsewhere.
 const HOT: f64 = 0.3;
+const COLD: f64 = 0.05;
 /// Passes over recomputed costs at each level, before a kernel is stored.
 const PASSES: usize = 2;
 /// Error at which a level is left.
-const LEVEL: f64 = 0.05;
+const LEVEL: f64 = 0.002;
 /// From this tolerance upward a kernel in single precision does.
 const SINGLE: f64 = 5e-7;
 
 impl Sinkhorn {
     /// A solver at temperature `eps`, in the units of the cost.
     pub fn new(eps: f64) -> Self {
-        Sinkhorn { eps, tol: 1e-6, most: 20_000, reach: f64::INFINITY, start: None }
+        Sinkhorn { eps, tol: 1e-6, most: 20_000, reach: f64::INFINITY, start: None, symmetric: false }
     }
 
     /// Largest L1 error of the marginals relative to the mass (default 1e-6); with soft marginals, largest change
@@ -87,6 +91,12 @@ impl Sinkhorn {
     #[must_use]
     pub fn warm(mut self, earlier: &Entropic) -> Self {
         self.start = Some((earlier.f.to_vec(), earlier.g.to_vec()));
+        self
+    }
+
+    /// For a measure and itself under a cost whose kernel exp(-c/ε) is positive definite.
+    pub(super) fn symmetric(mut self) -> Self {
+        self.symmetric = true;
         self
     }
 
@@ -140,7 +150,8 @@ impl Sinkhorn {
             }
             None => {
                 p.f = vec![0.0; a.len()];
-                p.eps = (HOT * mean_size(cost)).max(eps);
+                let mean = mean_size(cost);
+                p.eps = if eps < COLD * mean { HOT * mean } else { eps };
             }
         }
         // The first pass has every cost in its hands: it marks rows that are not finite.
@@ -172,13 +183,19 @@ impl Sinkhorn {
             // Single precision perturbs the marginals by a few percent of the smallest tolerance it is used for.
             let tol = if last { 0.95 * self.tol } else { LEVEL };
             let mut error = f64::INFINITY;
-            for _ in 0..PASSES {
+            // The first level has had one already.
+            for _ in 0..if p.passes == 1 { 0 } else { PASSES } {
                 error = p.pass();
                 if error <= tol {
                     break;
                 }
             }
-            if error > tol {
+            if self.symmetric {
+                error = match self.tol >= SINGLE {
+                    true => symmetric::converge::<f32, C>(p, tol, self.most),
+                    false => symmetric::converge::<f64, C>(p, tol, self.most),
+                };
+            } else if error > tol {
                 error = match self.tol >= SINGLE {
                     true => converge::<f32, C>(p, tol, self.most),
                     false => converge::<f64, C>(p, tol, self.most),

@@ -14,8 +14,8 @@ pub(super) const FREE: usize = usize::MAX;
 
 /// The cheapest one-to-one assignment, by shortest augmenting paths.
 ///
-/// Potentials of the columns come from a thinned problem (or from the last problem of the same size that this
-/// solver saw); each row then bids for the column that is best for it and may displace another row, a few times
+/// Potentials of the columns come from a thinned problem, or, in a solver that is used again, from the last problem of
+/// the same size; each row then bids for the column that is best for it and may displace another row, a few times
 /// over; the rows that are still free are assigned one by one along shortest paths in the reduced costs.
 ///
 /// # Complexity
@@ -63,8 +63,7 @@ impl Assignment {
         Ok(Plan::certified(cost, (&weights, &weights), entries, f, self.g.clone(), self.rows_scanned))
     }
 
-    /// The target of each source, without the plan around it; nothing is allocated for a second problem of the
-    /// same size if its costs are stored or cheap.
+    /// The target of each source, without the plan around it.
     ///
     /// # Errors
     /// Those of [`solve`](Self::solve).
