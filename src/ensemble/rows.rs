@@ -254,7 +254,8 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
         let t = &M::TABLEAU;
         for row in &mut self.rows {
             let left = self.t1 - row.t;
-            row.tried = if left.abs() <= row.h.abs() * F::of(1.01) { left } else { row.h };
+            // As a single solve: state and rounded clock move by the same amount.
+            row.tried = if left.abs() <= row.h.abs() * F::of(1.01) { left } else { (row.t + row.h) - row.t };
         }
         if !t.fsal {
             self.stage_t.iter_mut().zip(&self.rows).for_each(|(s, row)| *s = row.t);
