@@ -4,6 +4,8 @@
 
 mod gaussians;
 mod moons;
+mod s_curve;
 
 pub use gaussians::{eight_gaussians, normal};
 pub use moons::moons;
+pub use s_curve::s_curve;
