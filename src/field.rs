@@ -1,6 +1,7 @@
 //! What moves it: a vector field.
 
 use crate::halves::Half;
+use crate::mass::MassMatrix;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -27,6 +28,12 @@ pub trait VectorField<S: State> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         let _ = (t, y, jac);
         false
+    }
+
+    /// The constant matrix `M` of `M dy/dt = f(t, y)`; by default none, which means the identity. See
+    /// [`WithMass`](crate::WithMass).
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        None
     }
 
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
@@ -67,6 +74,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
+    }
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        (**self).mass()
     }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
@@ -116,6 +126,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     #[inline(always)]
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
+    }
+    #[inline(always)]
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
     }
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
