@@ -53,6 +53,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
+    /// ([`AutoStep`](crate::integrate::AutoStep)).
+    fn loss(&self) -> Option<S::Elem> {
+        None
+    }
+
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
     /// is built from (shapes, data, settings) is refused with an error before the first step.
     fn check(&self, y: &S) -> Result<()> {
@@ -83,6 +89,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        (**self).loss()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -136,5 +145,8 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
     }
 }
