@@ -139,7 +139,6 @@ impl<S: State> History<S> {
         &self.z[self.q]
     }
 
-
     /// The step just completed as a polynomial of degree `q`.
     pub(super) fn interpolate(&self, (t, h): (S::Elem, S::Elem), y0: &S, out: &mut Polynomial<S::Elem>) {
         out.start(t, h, self.q.max(1), y0.as_slice());
