@@ -2,6 +2,7 @@
 
 use crate::halves::Half;
 use crate::mass::MassMatrix;
+use crate::memory::Memories;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -59,6 +60,11 @@ pub trait VectorField<S: State> {
         None
     }
 
+    /// What the field remembers from one step to the next (counts of draws, seeds), for checkpoints; by default nothing.
+    fn memory(&mut self) -> Memories<'_, S> {
+        Vec::new()
+    }
+
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
     /// is built from (shapes, data, settings) is refused with an error before the first step.
     fn check(&self, y: &S) -> Result<()> {
@@ -92,6 +98,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn loss(&self) -> Option<S::Elem> {
         (**self).loss()
+    }
+    fn memory(&mut self) -> Memories<'_, S> {
+        (**self).memory()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)

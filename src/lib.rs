@@ -21,6 +21,8 @@
 //! Who owns what: the **field** its scratch, the **integrator** its stages, the **flow** the clock, the **caller** the
 //! state and the loop. Hence nothing is allocated after the first step, and stepping by hand is as easy as `solve`.
 
+#[cfg(feature = "safetensors")]
+pub mod checkpoint;
 mod clip;
 pub mod dataset;
 pub mod ensemble;
@@ -34,6 +36,7 @@ mod jacobian;
 mod linalg;
 mod mass;
 pub mod matching;
+mod memory;
 pub mod metric;
 pub mod nn;
 mod parameter_flow;
@@ -50,6 +53,7 @@ pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Step
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
 pub use jacobian::WithJacobian;
 pub use mass::{MassMatrix, WithMass};
+pub use memory::{Memories, Remembered};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
 pub use state::State;

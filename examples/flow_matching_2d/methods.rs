@@ -27,6 +27,9 @@ pub enum Method {
 /// Width of the Brownian bridges; the entropic coupling's temperature is twice its square.
 const SIGMA: f64 = 1.0;
 
+/// Rows that are coupled at a time: exact transport costs about n² and more.
+const PAIRED: usize = 256;
+
 pub struct Fit {
     pub net: Mlp,
     pub theta: Array1<f32>,
@@ -77,6 +80,7 @@ impl Method {
             }
             _ => field,
         };
+        let field = field.coupling_batch(protocol.batch.min(PAIRED));
         run(self.name(), field, protocol.steps, &mut theta)?;
         let seconds = begin.elapsed().as_secs_f64();
         if self == Method::Independent {

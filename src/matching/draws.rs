@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 
 use super::coupling::Coupling;
 use super::path::{Path, Straight};
@@ -80,11 +80,12 @@ impl<'a, F: Real> Draws<'a, F> {
             return Err(Error::Empty { what: "the data" });
         }
         Error::setting(self.rows > 0, "the batch size", self.rows as f64, "it must be at least 1")?;
-        let pool = self.pool_rows();
-        let need = "it must be a multiple of the batch size";
-        Error::setting(pool.is_multiple_of(self.rows), "the coupling's batch", pool as f64, need)?;
-        if pool.max(self.rows) > rows {
-            return Err(Error::BatchTooLarge { batch: pool.max(self.rows), rows });
+        let (pool, paired) = (self.pool_rows(), self.paired_rows());
+        let need = "it must be a multiple of the batch size, or divide it";
+        let fits = paired > 0 && pool.is_multiple_of(self.rows) && pool.is_multiple_of(paired);
+        Error::setting(fits, "the coupling's batch", paired as f64, need)?;
+        if pool > rows {
+            return Err(Error::BatchTooLarge { batch: pool, rows });
         }
         let need = "a probability lies in [0, 1]";
         Error::setting((0.0..=1.0).contains(&self.dropout), "the condition's dropout", self.dropout, need)?;
@@ -107,8 +108,14 @@ impl<'a, F: Real> Draws<'a, F> {
         self.coupling.check(rows, d)
     }
 
-    fn pool_rows(&self) -> usize {
+    /// Rows that are paired with each other.
+    fn paired_rows(&self) -> usize {
         if self.coupling.pairs_pools() { self.pool.unwrap_or(self.rows) } else { self.rows }
+    }
+
+    /// Rows that are drawn at a time.
+    fn pool_rows(&self) -> usize {
+        self.paired_rows().max(self.rows)
     }
 
     /// Draws the next minibatch.
@@ -153,20 +160,29 @@ impl<'a, F: Real> Draws<'a, F> {
         if !self.coupling.pairs_pools() {
             return Ok(());
         }
-        let data = self.data.select(ndarray::Axis(0), &batch.x1);
-        let priced = self.priced(&batch.x0, &data, &batch.x1);
-        let mut partner: Vec<usize> = (0..batch.x1.len()).collect();
-        let outcome = self.coupling.pair((&batch.x0, &data), priced.as_ref(), &mut rng, &mut partner);
-        if outcome.is_ok() {
-            batch.x1 = partner.into_iter().map(|j| batch.x1[j]).collect();
+        let paired = self.paired_rows();
+        for first in (0..batch.x1.len()).step_by(paired) {
+            let x0 = batch.x0.slice(s![first..first + paired, ..]).to_owned();
+            self.pair(&x0, &mut batch.x1[first..first + paired], &mut rng)?;
         }
-        outcome
+        Ok(())
+    }
+
+    /// Brings rows of the data into the order of their sources.
+    fn pair(&self, x0: &Array2<F>, x1: &mut [usize], rng: &mut Rng) -> Result<()> {
+        let data = self.data.select(Axis(0), x1);
+        let priced = self.priced(x0, &data, x1);
+        let mut partner: Vec<usize> = (0..x1.len()).collect();
+        self.coupling.pair((x0, &data), priced.as_ref(), rng, &mut partner)?;
+        let before = x1.to_vec();
+        x1.iter_mut().zip(partner).for_each(|(i, j)| *i = before[j]);
+        Ok(())
     }
 
     /// Sources and data of a pool with their scaled conditions appended, where there are any. A source bears the
     /// condition of the data that it was drawn with.
     fn priced(&self, x0: &Array2<F>, x1: &Array2<F>, rows: &[usize]) -> Option<(Array2<f64>, Array2<f64>)> {
-        let c = self.condition?.select(ndarray::Axis(0), rows);
+        let c = self.condition?.select(Axis(0), rows);
         let scale = self.condition_scale(x0, x1, &c).sqrt();
         let (n, d) = x0.dim();
         let append = |x: &Array2<F>| {

@@ -14,6 +14,7 @@ use super::path::Path;
 use super::prediction::Prediction;
 use super::source::Source;
 use super::time_law::TimeLaw;
+use crate::memory::{Memories, Remembered};
 use crate::nn::Network;
 use crate::parameter_flow::ParameterFlow;
 use crate::{Error, Real, Result, VectorField};
@@ -119,8 +120,8 @@ impl<'a, N: Network<F>, F: Real> Matching<'a, N, F> {
         self
     }
 
-    /// Pairs this many rows at a time, a multiple of the batch size (default: the batch), and trains on them batch by batch:
-    /// the larger, the less a minibatch coupling is biased.
+    /// Pairs this many rows at a time (default: the batch): a multiple of the batch size, trained on batch by batch, or a
+    /// divisor of it. The larger, the less a minibatch coupling is biased; the smaller, the cheaper it is.
     #[must_use]
     pub fn coupling_batch(mut self, rows: usize) -> Self {
         self.draws.pool = Some(rows);
@@ -269,6 +270,13 @@ impl<N: Network<F>, F: Real> VectorField<Array1<F>> for Matching<'_, N, F> {
 
     fn loss(&self) -> Option<F> {
         Some(self.loss[0])
+    }
+
+    fn memory(&mut self) -> Memories<'_, Array1<F>> {
+        let draws = &mut self.draws;
+        // What was drawn depends on the seed and the number of the step alone.
+        draws.batch = None;
+        vec![("seed", Remembered::Count(&mut draws.seed)), ("draws", Remembered::Count(&mut draws.step))]
     }
 
     fn check(&self, theta: &Array1<F>) -> Result<()> {

@@ -5,6 +5,9 @@ use ndarray::Array2;
 use crate::transport::{Assignment, NetworkSimplex, PointCost, Sliced, uniform};
 use crate::{Real, Result};
 
+/// Up to this many rows on both sides, assignment is faster than the network simplex.
+const SMALL: usize = 300;
+
 /// The 2-Wasserstein distance between the rows of `x` (n × d) and of `y` (m × d), exactly: `W2² = min Σ π_ij |x_i - y_j|²`.
 ///
 /// Between finite samples it does not vanish even if both come from one law; see [`w2_with_floor`].
@@ -22,7 +25,7 @@ use crate::{Real, Result};
 pub fn w2<F: Real>(x: &Array2<F>, y: &Array2<F>) -> Result<f64> {
     let cost = PointCost::squared_euclidean(x, y)?;
     let (n, m) = (x.nrows(), y.nrows());
-    let squared = match n == m {
+    let squared = match n == m && n <= SMALL {
         true => {
             let mut solver = Assignment::new();
             let pairs = solver.permutation(&cost)?;

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, ArrayRef1, ArrayRef2};
 
-use super::VelocityField;
+use super::{Parameter, VelocityField};
 use crate::{Real, Result};
 
 /// A map `y = g(theta, x)` of rows: `x` is batch × [`inputs`](Self::inputs), `y` is batch × [`outputs`](Self::outputs).
@@ -26,6 +26,19 @@ pub trait Network<F: Real>: Sync {
     fn n_params(&self) -> usize;
     /// Whether the architecture can be used at all (for instance: no layer of width 0).
     fn check(&self) -> Result<()>;
+    /// The parts of theta by name, in order and without gaps: what a checkpoint stores (default: all in one).
+    fn layout(&self) -> Vec<Parameter> {
+        vec![Parameter { name: "theta".into(), offset: 0, shape: vec![self.n_params()] }]
+    }
+    /// The architecture in words, for a checkpoint's readers.
+    fn describe(&self) -> String {
+        format!(
+            "a network of {} inputs, {} outputs, {} parameters",
+            self.inputs(),
+            self.outputs(),
+            self.n_params()
+        )
+    }
     /// Initial parameters; the same seed gives the same bits.
     fn init(&self, seed: u64) -> Array1<F>;
     /// Workspace for batches of up to `rows` rows.

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2, s};
 
-use super::Network;
+use super::{Network, Parameter};
 use crate::{Error, Real, Result};
 
 /// The velocity `v = ∇_x D(theta, [x | t | condition])` of a scalar network D: a velocity network whose field is a
@@ -106,6 +106,14 @@ impl<F: Real, N: Network<F>> Network<F> for Potential<N> {
         let fits = self.dim > 0 && self.dim <= self.net.inputs();
         let need = "at least 1 and at most the inputs of the scalar network";
         Error::setting(fits, "the potential's dimension", self.dim as f64, need)
+    }
+
+    fn layout(&self) -> Vec<Parameter> {
+        self.net.layout()
+    }
+
+    fn describe(&self) -> String {
+        format!("the gradient of {}", self.net.describe())
     }
 
     fn init(&self, seed: u64) -> Array1<F> {

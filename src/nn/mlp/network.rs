@@ -4,8 +4,8 @@ use ndarray::{Array1, ArrayRef, ArrayRef1, ArrayRef2, Dimension};
 
 use super::Mlp;
 use super::tape::{KEEP_BYTES, MlpTape};
-use crate::nn::Network;
 use crate::nn::kernel::Isa;
+use crate::nn::{Network, Parameter};
 use crate::{Error, Real, Result};
 
 impl<F: Real> Network<F> for Mlp {
@@ -25,6 +25,14 @@ impl<F: Real> Network<F> for Mlp {
 
     fn check(&self) -> Result<()> {
         self.verify()
+    }
+
+    fn layout(&self) -> Vec<Parameter> {
+        self.layout()
+    }
+
+    fn describe(&self) -> String {
+        format!("{self:?}")
     }
 
     fn init(&self, seed: u64) -> Array1<F> {
