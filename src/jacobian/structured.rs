@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::detect::detect;
 use super::structure::Structure;
+use crate::mass::MassMatrix;
 use crate::{Half, Pattern, Result, State, VectorField};
 
 /// A field with the [`Structure`] of its Jacobian, which implicit methods then find by coloured finite differences: as many
@@ -80,6 +81,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Structured<V> {
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         self.field.eval_half(half, t, y, dy)
+    }
+
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
     }
 
     fn redraw(&mut self) -> bool {

@@ -1,10 +1,13 @@
 //! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small fixed sizes. May import `scalar`, `error`.
+//! type, in place, unrolled for small sizes. May import `scalar`, `error`, `simd`.
 
 mod colour;
-mod lu;
+mod dense;
 mod pattern;
+mod scalar;
+mod update;
 
 pub(crate) use colour::Colouring;
-pub(crate) use lu::Lu;
+pub(crate) use dense::Lu;
 pub use pattern::Pattern;
+pub(crate) use scalar::{Complex, Scalar};

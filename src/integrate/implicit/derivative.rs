@@ -19,12 +19,12 @@ pub(super) struct Jacobian<F> {
 }
 
 impl<F: Real> Jacobian<F> {
-    /// Of a state of `n` numbers; dense as far as is known.
-    pub(super) fn new(n: usize) -> Self {
+    /// Of a field that has not been met.
+    pub(super) fn new() -> Self {
         Jacobian {
             structure: Structure::Dense,
             asked: false,
-            values: vec![F::zero(); n * n],
+            values: Vec::new(),
             colouring: None,
             inverses: Vec::new(),
         }
@@ -91,8 +91,13 @@ impl<F: Real> Jacobian<F> {
     }
 
     #[inline(always)]
-    fn dense<S, V>(&mut self, field: &mut V, (t, f0): (F, &S), step: &Increments<F>, (moved, f1): (&mut S, &mut S))
-    where
+    fn dense<S, V>(
+        &mut self,
+        field: &mut V,
+        (t, f0): (F, &S),
+        step: &Increments<F>,
+        (moved, f1): (&mut S, &mut S),
+    ) where
         S: State<Elem = F>,
         V: VectorField<S> + ?Sized,
     {
