@@ -69,6 +69,21 @@ impl<F: Real> MassMatrix<F> {
             }
         }
     }
+
+    /// `out -= M x`.
+    #[inline(always)]
+    pub(crate) fn take_from(&self, x: &[F], out: &mut [F]) {
+        match self {
+            MassMatrix::Diagonal(d) => {
+                out.iter_mut().zip(d.iter().zip(x)).for_each(|(o, (&d, &x))| *o -= d * x);
+            }
+            MassMatrix::Dense(m) => {
+                for (o, row) in out.iter_mut().zip(m.rows()) {
+                    *o -= row.iter().zip(x).map(|(&m, &x)| m * x).sum::<F>();
+                }
+            }
+        }
+    }
 }
 
 /// A field with a constant mass matrix, `M dy/dt = f(t, y)`: a system with algebraic equations (of index 1) where `M` is

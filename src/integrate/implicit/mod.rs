@@ -2,6 +2,7 @@
 //! ([`WithJacobian`](crate::WithJacobian), [`Differentiable`](crate::Differentiable)) or finite differences, and dense, banded
 //! or sparse ([`Structured`](crate::Structured)).
 
+mod bdf;
 mod derivative;
 mod matrix;
 mod rosenbrock;
@@ -9,6 +10,7 @@ mod rosenbrock;
 mod system;
 pub mod tableau;
 
+pub use bdf::Bdf;
 pub use rosenbrock::Rosenbrock;
 
 /// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.
