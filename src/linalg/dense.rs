@@ -86,9 +86,8 @@ fn factor_small<T: Scalar, const N: usize>(matrix: &mut [T], pivots: &mut [u32])
         for i in k + 1..N {
             let factor = m[i][k] * inverse;
             m[i][k] = factor;
-            for j in k + 1..N {
-                m[i][j] = m[i][j] - factor * m[k][j];
-            }
+            let row = m[k];
+            m[i].iter_mut().zip(row).skip(k + 1).for_each(|(m, u)| *m -= factor * u);
         }
     }
     matrix.as_chunks_mut::<N>().0.copy_from_slice(&m);
@@ -102,13 +101,13 @@ fn solve_small<T: Scalar, const N: usize>(matrix: &[T], order: &[u32], b: &mut [
     let mut x: [T; N] = std::array::from_fn(|k| b[order[k] as usize]);
     for j in 0..N {
         for i in j + 1..N {
-            x[i] = x[i] - rows[i][j] * x[j];
+            x[i] -= rows[i][j] * x[j];
         }
     }
     for j in (0..N).rev() {
         x[j] = x[j] * rows[j][j];
         for i in 0..j {
-            x[i] = x[i] - rows[i][j] * x[j];
+            x[i] -= rows[i][j] * x[j];
         }
     }
     b.copy_from_slice(&x);
@@ -172,7 +171,7 @@ fn eliminate_column<T: Scalar>(
         let factor = other[j] * inverse;
         other[j] = factor;
         if factor != T::NIL {
-            other[j + 1..end].iter_mut().zip(row).for_each(|(o, &u)| *o = *o - factor * u);
+            other[j + 1..end].iter_mut().zip(row).for_each(|(o, &u)| *o -= factor * u);
         }
     }
     true
@@ -187,7 +186,7 @@ fn solve_right<T: Scalar>(m: &mut [T], n: usize, (k, end): (usize, usize)) {
         for j in k..i {
             let (factor, source) = (left[j], &above[j * n + end..(j + 1) * n]);
             if factor != T::NIL {
-                right.iter_mut().zip(source).for_each(|(o, &u)| *o = *o - factor * u);
+                right.iter_mut().zip(source).for_each(|(o, &u)| *o -= factor * u);
             }
         }
     }
@@ -199,7 +198,7 @@ fn solve_large<T: Scalar>(m: &[T], pivots: &[u32], b: &mut [T]) {
     // The rows of L are stored in their final order: all exchanges first.
     pivots.iter().enumerate().for_each(|(k, &p)| b.swap(k, p as usize));
     for i in 1..n {
-        b[i] = b[i] - dot(&m[i * n..][..i], &b[..i]);
+        b[i] -= dot(&m[i * n..][..i], &b[..i]);
     }
     for i in (0..n).rev() {
         let row = &m[i * n..][..n];

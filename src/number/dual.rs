@@ -52,6 +52,8 @@ impl<T: Number> Dual<T, 1> {
 
 macro_rules! operator {
     ($($trait:ident $method:ident, $assign_trait:ident $assign:ident, $op:tt, |$a:ident, $b:ident, $i:ident| $partial:expr;)*) => { $(
+        // A product's derivative is a sum.
+        #[allow(clippy::suspicious_arithmetic_impl)]
         impl<T: Number, const N: usize> $trait for Dual<T, N> {
             type Output = Self;
             #[inline(always)]
@@ -75,6 +77,7 @@ operator! {
     Mul mul, MulAssign mul_assign, *, |a, b, i| a.partials[i] * b.value + a.value * b.partials[i];
 }
 
+#[allow(clippy::suspicious_arithmetic_impl)]
 impl<T: Number, const N: usize> Div for Dual<T, N> {
     type Output = Self;
     #[inline(always)]

@@ -1,6 +1,6 @@
 //! The matrices `σ M − J` of implicit methods, stored and factorised as the field's structure says.
 
-use crate::linalg::{Lu, Scalar};
+use crate::linalg::{BandLu, Lu, Scalar};
 use crate::mass::MassMatrix;
 use crate::{Real, Structure};
 
@@ -8,20 +8,21 @@ use crate::{Real, Structure};
 #[derive(Debug)]
 pub(super) enum Matrix<T> {
     Dense(Lu<T>),
+    Banded(BandLu<T>),
 }
 
 impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
-    /// Room for a dense matrix.
-    pub(super) fn dense(n: usize) -> Self {
-        let mut lu = Lu::default();
-        lu.resize(n);
-        Matrix::Dense(lu)
-    }
-
     /// Room for matrices with a Jacobian of this structure and this mass matrix.
     pub(super) fn of(n: usize, structure: &Structure, mass: Option<&MassMatrix<F>>) -> Self {
         match (structure, mass) {
-            _ => Self::dense(n),
+            (&Structure::Banded { lower, upper }, None | Some(MassMatrix::Diagonal(_))) => {
+                Matrix::Banded(BandLu::new(n, lower, upper))
+            }
+            _ => {
+                let mut lu = Lu::default();
+                lu.resize(n);
+                Matrix::Dense(lu)
+            }
         }
     }
 
@@ -34,20 +35,24 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
         (structure, jac): (&Structure, &[F]),
         mass: Option<&MassMatrix<F>>,
     ) -> bool {
+        let diagonal = |i: usize| match mass {
+            Some(MassMatrix::Diagonal(d)) => shift * T::of_real(d[i]),
+            _ => shift,
+        };
         match self {
             Matrix::Dense(lu) => {
                 let m = &mut lu.matrix()[..n * n];
                 fill_dense(m, n, structure, jac);
-                match mass {
-                    None => (0..n).for_each(|i| m[i * n + i] += shift),
-                    Some(MassMatrix::Diagonal(d)) => {
-                        (0..n).for_each(|i| m[i * n + i] += shift * T::of_real(d[i]));
-                    }
-                    Some(MassMatrix::Dense(mass)) => {
-                        m.iter_mut().zip(mass).for_each(|(m, &mass)| *m += shift * T::of_real(mass));
-                    }
+                if let Some(MassMatrix::Dense(mass)) = mass {
+                    m.iter_mut().zip(mass).for_each(|(m, &mass)| *m += shift * T::of_real(mass));
+                } else {
+                    (0..n).for_each(|i| m[i * n + i] += diagonal(i));
                 }
                 lu.factor(n)
+            }
+            Matrix::Banded(lu) => {
+                lu.fill(|k| T::of_real(-jac[k]), diagonal);
+                lu.factor()
             }
         }
     }
@@ -57,6 +62,7 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
     pub(super) fn solve(&mut self, n: usize, b: &mut [T]) {
         match self {
             Matrix::Dense(lu) => lu.solve(n, b),
+            Matrix::Banded(lu) => lu.solve(b),
         }
     }
 }
