@@ -99,12 +99,10 @@ pub(super) fn exponents<A: Arith, F: Real>(scale: F, h: &[Group<F>], t: &mut [Gr
 pub(super) fn exponentials<A: Arith, F: Real>(top: F, t: &mut [Group<F>]) -> f64 {
     let mut sums = zeros::<F>();
     for t in t {
-        for h in 0..2 {
+        for (t, sums) in t.iter_mut().zip(&mut sums) {
             for l in 0..HALF {
-                t[h][l] = exp_below::<A, F>(t[h][l] - top);
-            }
-            for l in 0..HALF {
-                sums[h][l] += t[h][l];
+                t[l] = exp_below::<A, F>(t[l] - top);
+                sums[l] += t[l];
             }
         }
     }
