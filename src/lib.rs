@@ -38,6 +38,7 @@ pub mod matching;
 pub mod metric;
 pub mod nn;
 mod number;
+pub mod pairs;
 mod parameter_flow;
 mod rng;
 mod scalar;
