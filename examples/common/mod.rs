@@ -4,3 +4,4 @@
 pub mod options;
 pub mod picture;
 pub mod progress;
+pub mod stop;

@@ -3,8 +3,8 @@
 //! [`Matching`] is a field in parameter space whose flow trains a velocity network; its parts are the nouns of the
 //! method: [`Source`] and [`Coupling`] (which start goes with which data), [`Path`] (how they are joined), [`TimeLaw`]
 //! (where on the path), [`Prediction`] and [`Objective`] (what is learnt there). Distillation is matching at the times
-//! of a coarse grid ([`TimeLaw::Grid`]). Drivers that need a [`Flow`](crate::Flow): [`Reflow`] (rounds of pairs and
-//! retraining) and [`straightness`].
+//! of a coarse grid ([`TimeLaw::Grid`]). [`Regression`] fits given velocities. Drivers that need a
+//! [`Flow`](crate::Flow): [`Reflow`] (rounds of pairs and retraining), [`Progressive`] (halving the number of steps), [`Sampler`], [`train`] and [`straightness`].
 //!
 //! May import `nn`, `dataset`, `metric`, `transport` and what lies below; the drivers also `flow` and `integrate`.
 
@@ -16,10 +16,14 @@ mod floor;
 mod objective;
 mod path;
 mod prediction;
+mod progressive;
 mod reflow;
+mod regression;
+mod sample;
 mod source;
 mod straightness;
 mod time_law;
+mod train;
 
 pub use coupling::{Coupling, Pairing};
 pub use field::Matching;
@@ -30,7 +34,11 @@ pub use path::{
     VariancePreserving, paths,
 };
 pub use prediction::{Converted, Prediction};
+pub use progressive::{Halving, Progressive};
 pub use reflow::{Pairs, Reflow, Round};
+pub use regression::Regression;
+pub use sample::{Sampler, TimeGrid, slerp};
 pub use source::Source;
 pub use straightness::{Straightness, normalised_path_energy, straightness};
 pub use time_law::TimeLaw;
+pub use train::{MeanLoss, Report, train};
