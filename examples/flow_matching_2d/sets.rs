@@ -53,21 +53,20 @@ impl Sets {
             false => paper(law, n, wide, seed),
         };
         let (n, test) = (protocol.train, protocol.test);
-        // One set is drawn and split, as the paper does: train | test | another test.
+        // One set is drawn and split, as the paper does: train | test | another test. The tutorial draws afresh.
         let all = |law, k: u64| shuffled(&draw(law, n + 2 * test, 1000 * seed + k), 1000 * seed + k + 500);
         let (x, y) = (all(source, 1), all(target, 2));
-        let part = |all: &Array2<f32>, from: usize, n: usize| all.slice(s![from..from + n, ..]).to_owned();
-        let first =
-            Test { source: part(&x, n, test), target: part(&y, n, test), other: part(&y, n + test, test) };
-        let more = (1..protocol.draws as u64).map(|k| Test {
+        let part = |all: &Array2<f32>, from: usize| all.slice(s![from..from + test, ..]).to_owned();
+        let split = Test { source: part(&x, n), target: part(&y, n), other: part(&y, n + test) };
+        let fresh = (0..protocol.draws as u64).map(|k| Test {
             source: draw(source, test, 1000 * seed + 10 * k + 3),
             target: draw(target, test, 1000 * seed + 10 * k + 4),
             other: draw(target, test, 1000 * seed + 10 * k + 5),
         });
         Sets {
-            source: part(&x, 0, n),
-            target: part(&y, 0, n),
-            tests: std::iter::once(first).chain(more).collect(),
+            source: x.slice(s![..n, ..]).to_owned(),
+            target: y.slice(s![..n, ..]).to_owned(),
+            tests: if protocol.tutorial { fresh.collect() } else { vec![split] },
             from_noise: source == Law::Normal,
         }
     }
