@@ -96,6 +96,7 @@ fn fit(
     }
     let file = options.file("wine.safetensors")?;
     flow.save(&net, &theta, &file)?;
+    drop(flow);
     let average = load_average(&net, &file)?;
     Ok((net, average))
 }

@@ -13,7 +13,7 @@ use crate::{Error, Real, Result};
 /// or `f64` (`float32`, `float64`) with two axes, or one, read as a column; of an `.npz` the first array in the order of names.
 ///
 /// # Errors
-/// [`Error::Io`]; [`Error::Table`] for a line that is not like the others; [`Error::Unsupported`] for another ending.
+/// [`Error::Io`]; [`Error::Table`] for a line that is not like the others; [`Error::Empty`] for no rows; [`Error::Unsupported`] for another ending.
 ///
 /// ```
 /// use flowfield::dataset::{moons, read_table, write_table};
@@ -94,6 +94,9 @@ fn parse<F: Real>(path: &Path, text: &str) -> Result<Array2<F>> {
             Err(_) if rows == 0 && index == 0 => {}
             Err(reason) => return Err(wrong(index + 1, reason)),
         }
+    }
+    if rows == 0 {
+        return Err(Error::Empty { what: "the table" });
     }
     Array2::from_shape_vec((rows, columns), numbers).map_err(|e| wrong(rows, e.to_string()))
 }
@@ -179,7 +182,9 @@ mod tests {
         assert!(matches!(read("1,2\n\n3,x\n"), Err(Error::Table { line: 3, .. })));
         // NaN is a number here: whoever uses the rows names the row.
         assert!(read("1,NaN\n").unwrap()[[0, 1]].is_nan());
-        assert_eq!(read("").unwrap().dim(), (0, 0));
+        assert!(
+            matches!(read(""), Err(Error::Empty { .. })) && matches!(read("a,b\n"), Err(Error::Empty { .. }))
+        );
         assert!(matches!(read_table::<f64>("x.txt"), Err(Error::Unsupported { .. })));
         assert!(matches!(read_table::<f64>("/nowhere/x.csv"), Err(Error::Io { .. })));
     }
