@@ -44,9 +44,10 @@ pub mod transport;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};
-pub use field::{VectorField, field};
-pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
-pub use halves::{Half, SecondOrder, Separable, second_order, separable};
+pub use field::{Half, VectorField, field};
+pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
+pub use halves::{SecondOrder, Separable, second_order, separable};
+pub use integrate::Stats;
 pub use jacobian::WithJacobian;
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
