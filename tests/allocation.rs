@@ -53,6 +53,10 @@ fn fixed_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
     allocations(|| flow.steps(50, 0.01, &mut y).unwrap())
 }
 
+fn alternating() -> Alternating<Adam<Array1<f64>>, f64> {
+    Alternating::new([Player::new(0..40, Adam::default()).turns(2), Player::new(40..100, Adam::default())])
+}
+
 fn adaptive_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
     let mut flow = Flow::new(oscillator(), integrator).tol(1e-4);
     let mut run = flow.stepper(0.0, 30.0, Array1::ones(100)).unwrap();
@@ -76,6 +80,10 @@ fn fixed_steps_do_not_allocate() {
         ("Tsit5", fixed_steps(Tsit5::new())),
         ("Momentum", fixed_steps(Momentum::new(0.9))),
         ("Adam", fixed_steps(Adam::default())),
+        ("RMSProp", fixed_steps(RmsProp::default())),
+        ("Optimistic", fixed_steps(Optimistic::default())),
+        ("Clamped Adam", fixed_steps(Clamped::new(Adam::default(), 0..10, 0.5))),
+        ("Alternating Adam", fixed_steps(alternating())),
         ("Ema of Adam", fixed_steps(Ema::new(Adam::default(), 0.99))),
     ] {
         assert_eq!(count, 0, "{name}");
