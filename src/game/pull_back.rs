@@ -142,7 +142,10 @@ impl<G: Network<F>, V: VectorField<Array2<F>>, F: Real> VectorField<Array1<F>> f
             Error::shape("the latents", &[self.batch, self.generator.inputs()], noise.shape())?;
         }
         Error::shape("theta", &[self.generator.n_params()], theta.shape())?;
-        self.field.check(&Array2::zeros((self.batch, self.generator.outputs())))
+        match &self.work {
+            Some(work) => self.field.check(&work.x),
+            None => self.field.check(&Array2::zeros((self.batch, self.generator.outputs()))),
+        }
     }
 }
 
@@ -211,7 +214,10 @@ impl<G: Network<F>, V: VectorField<Array2<F>>, F: Real> VectorField<Array2<F>> f
         self.generator.check()?;
         Error::shape("the generator's theta", &[self.generator.n_params()], self.theta.shape())?;
         Error::shape("z", &[z.nrows(), self.generator.inputs()], z.shape())?;
-        self.field.check(&Array2::zeros((z.nrows(), self.generator.outputs())))
+        match &self.work {
+            Some(work) if work.x.nrows() == z.nrows() => self.field.check(&work.x),
+            _ => self.field.check(&Array2::zeros((z.nrows(), self.generator.outputs()))),
+        }
     }
 }
 

@@ -147,11 +147,11 @@ impl<I: Integrator<Array1<F>>, F: Real> Integrator<Array1<F>> for Alternating<I,
         let range = s![player.part.clone()];
         let (whole, slope) = (&mut self.whole, &mut self.slope);
         whole.assign(y0);
-        before.assign(&y0.slice(range.clone()));
+        before.assign(&y0.slice(range));
         let mut own = crate::field(|t, part: &Array1<F>, dpart: &mut Array1<F>| {
-            whole.slice_mut(range.clone()).assign(part);
+            whole.slice_mut(range).assign(part);
             field.eval_part(player.part.clone(), t, whole, slope);
-            dpart.assign(&slope.slice(range.clone()));
+            dpart.assign(&slope.slice(range));
         });
         // The others have moved, or another minibatch was drawn, since this player's last step.
         player.integrator.accept(false);

@@ -67,10 +67,9 @@ fn qr_step(h: &mut [Vec<Complex64>], start: usize, end: usize, shift: Complex64)
         let (x, y) = (h[k][k], h[k + 1][k]);
         let norm = x.norm().hypot(y.norm());
         let (c, s) = if norm == 0.0 { (Complex64::ONE, Complex64::ZERO) } else { (x / norm, y / norm) };
-        for j in k..end {
-            let (u, v) = (h[k][j], h[k + 1][j]);
-            h[k][j] = c.conj() * u + s.conj() * v;
-            h[k + 1][j] = c * v - s * u;
+        let (above, below) = h.split_at_mut(k + 1);
+        for (u, v) in above[k][k..end].iter_mut().zip(&mut below[0][k..end]) {
+            (*u, *v) = (c.conj() * *u + s.conj() * *v, c * *v - s * *u);
         }
         rotations.push((c, s));
     }
