@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use crate::halves::Half;
-use crate::{Result, State};
+use crate::mass::MassMatrix;
+use crate::{Result, State, Structure};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
 ///
@@ -24,11 +25,38 @@ pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
 
-    /// Writes the Jacobian `∂f/∂y` (row-major, `n × n`, zero on entry) and returns true; or returns false, the
-    /// default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian).
+    /// Writes the Jacobian `∂f/∂y` (stored as its [`structure`](Self::structure) says, zero on entry) and returns true; or
+    /// returns false, the default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian)
+    /// and [`Differentiable`](crate::Differentiable).
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         let _ = (t, y, jac);
         false
+    }
+
+    /// What is known of the zeros of the Jacobian; asked once a run, at its first step. By default nothing: a dense matrix.
+    /// See [`Structured`](crate::Structured).
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        let _ = (t, y);
+        Structure::Dense
+    }
+
+    /// Writes the directional derivative `(∂f/∂y) v` to `out` and returns true; or returns false, the default, and who
+    /// needs one takes a finite difference.
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        let _ = (t, y, v, out);
+        false
+    }
+
+    /// Writes `∂f/∂t` to `out` and returns true; or returns false, the default, and who needs it takes a finite difference.
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        let _ = (t, y, out);
+        false
+    }
+
+    /// The constant matrix `M` of `M dy/dt = f(t, y)`; by default none, which means the identity. See
+    /// [`WithMass`](crate::WithMass).
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        None
     }
 
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
@@ -56,6 +84,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
+    /// ([`AutoStep`](crate::integrate::AutoStep)).
+    fn loss(&self) -> Option<S::Elem> {
+        None
+    }
+
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
     /// is built from (shapes, data, settings) is refused with an error before the first step.
     fn check(&self, y: &S) -> Result<()> {
@@ -78,6 +112,19 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        (**self).structure(t, y)
+    }
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        (**self).jvp(t, y, v, out)
+    }
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        (**self).time_derivative(t, y, out)
+    }
+
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        (**self).mass()
+    }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
     }
@@ -86,6 +133,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        (**self).loss()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -130,6 +180,21 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        self.field.structure(t, y)
+    }
+    #[inline(always)]
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        self.field.jvp(t, y, v, out)
+    }
+    #[inline(always)]
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        self.field.time_derivative(t, y, out)
+    }
+    #[inline(always)]
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
+    }
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         let counts = self.field.eval_half(half, t, y, dy);
@@ -139,5 +204,8 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval_part(part, t, y, dy);
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
     }
 }
