@@ -1,6 +1,9 @@
 //! What moves it: a vector field.
 
-use crate::{Result, State};
+use std::ops::Range;
+
+use crate::mass::MassMatrix;
+use crate::{Result, State, Structure};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
 ///
@@ -21,11 +24,38 @@ pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
 
-    /// Writes the Jacobian `∂f/∂y` (row-major, `n × n`, zero on entry) and returns true; or returns false, the
-    /// default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian).
+    /// Writes the Jacobian `∂f/∂y` (stored as its [`structure`](Self::structure) says, zero on entry) and returns true; or
+    /// returns false, the default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian)
+    /// and [`Differentiable`](crate::Differentiable).
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         let _ = (t, y, jac);
         false
+    }
+
+    /// What is known of the zeros of the Jacobian; asked once a run, at its first step. By default nothing: a dense matrix.
+    /// See [`Structured`](crate::Structured).
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        let _ = (t, y);
+        Structure::Dense
+    }
+
+    /// Writes the directional derivative `(∂f/∂y) v` to `out` and returns true; or returns false, the default, and who
+    /// needs one takes a finite difference.
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        let _ = (t, y, v, out);
+        false
+    }
+
+    /// Writes `∂f/∂t` to `out` and returns true; or returns false, the default, and who needs it takes a finite difference.
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        let _ = (t, y, out);
+        false
+    }
+
+    /// The constant matrix `M` of `M dy/dt = f(t, y)`; by default none, which means the identity. See
+    /// [`WithMass`](crate::WithMass).
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        None
     }
 
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
@@ -39,10 +69,24 @@ pub trait VectorField<S: State> {
         true
     }
 
+    /// Writes at least the components `part` of `f(t, y)`, in row-major order, to `dy`; the others of `dy` are then
+    /// arbitrary. Methods that move one part of a state at a time ask for no more than that; by default the whole field is
+    /// evaluated.
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        let _ = part;
+        self.eval(t, y, dy);
+    }
+
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
     /// Returns true if the field jumped: nothing evaluated before may then be used again.
     fn redraw(&mut self) -> bool {
         false
+    }
+
+    /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
+    /// ([`AutoStep`](crate::integrate::AutoStep)).
+    fn loss(&self) -> Option<S::Elem> {
+        None
     }
 
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
@@ -79,11 +123,30 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        (**self).structure(t, y)
+    }
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        (**self).jvp(t, y, v, out)
+    }
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        (**self).time_derivative(t, y, out)
+    }
+
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        (**self).mass()
+    }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
     }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        (**self).eval_part(part, t, y, dy);
+    }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        (**self).loss()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -128,10 +191,32 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        self.field.structure(t, y)
+    }
+    #[inline(always)]
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        self.field.jvp(t, y, v, out)
+    }
+    #[inline(always)]
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        self.field.time_derivative(t, y, out)
+    }
+    #[inline(always)]
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
+    }
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        *self.evals += 1;
+        self.field.eval_part(part, t, y, dy);
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
     }
 }
