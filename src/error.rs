@@ -225,6 +225,19 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// A noise without a seed.
+    #[error(
+        "the noise has no seed; call .seed(n) for a path that does not depend on the steps, or .fresh(n) for draws step by step"
+    )]
+    MissingSeed,
+    /// A stochastic method was given a field without noise.
+    #[error(
+        "{method} needs a field with noise; build one with noise::Sde, or take a method for ordinary differential equations"
+    )]
+    NoNoise {
+        /// The method's name.
+        method: &'static str,
+    },
     /// A time that lies outside what a solution covers.
     #[error("t = {t} is outside the solution's span [{t0}, {t1}]; solve further, or ask inside the span")]
     OutsideSpan {

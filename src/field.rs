@@ -1,6 +1,7 @@
 //! What moves it: a vector field.
 
 use crate::halves::Half;
+use crate::noise::Noise;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -46,6 +47,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The noise that drives the field beside its drift; `None`, the default, for an ordinary differential equation.
+    /// See [`noise`](crate::noise).
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        None
+    }
+
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
     /// is built from (shapes, data, settings) is refused with an error before the first step.
     fn check(&self, y: &S) -> Result<()> {
@@ -73,6 +80,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
+    }
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        (**self).noise()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -122,5 +132,9 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    #[inline(always)]
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        self.field.noise()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::noise::Noise;
 use crate::{Half, Result, State, VectorField};
 
 /// A field with its Jacobian `∂f/∂y`, for the implicit methods; without one they take finite differences.
@@ -58,6 +59,10 @@ where
 
     fn redraw(&mut self) -> bool {
         self.field.redraw()
+    }
+
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        self.field.noise()
     }
 
     fn check(&self, y: &S) -> Result<()> {

@@ -35,6 +35,7 @@ mod linalg;
 pub mod matching;
 pub mod metric;
 pub mod nn;
+pub mod noise;
 mod parameter_flow;
 mod rng;
 mod scalar;

@@ -2,7 +2,7 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`precondition`]ed steps
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`stochastic`] ones for noise, [`precondition`]ed steps
 //! (the optimisers). Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
@@ -20,6 +20,7 @@ mod polynomial;
 pub mod precondition;
 mod schedule;
 pub mod stabilised;
+pub mod stochastic;
 pub mod symplectic;
 mod tolerance;
 
@@ -37,6 +38,9 @@ pub use polynomial::Polynomial;
 pub use precondition::{Adam, Ema, Momentum, Sgd};
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};
+pub use stochastic::{
+    Baoab, EulerMaruyama, Mala, Milstein, Obabo, PlatenWeak2, Sra1, Sriw1, StratonovichHeun,
+};
 pub use symplectic::{
     KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
     Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6, Yoshida8,
