@@ -1,6 +1,7 @@
 //! What moves it: a vector field.
 
 use crate::halves::Half;
+use crate::mass::MassMatrix;
 use crate::noise::Noise;
 use crate::{Result, State};
 
@@ -30,6 +31,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The constant matrix `M` of `M dy/dt = f(t, y)`; by default none, which means the identity. See
+    /// [`WithMass`](crate::WithMass).
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        None
+    }
+
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
     /// momenta; the other half of `dy` is then arbitrary. True if that took work worth counting as an evaluation.
     ///
@@ -50,6 +57,12 @@ pub trait VectorField<S: State> {
     /// The noise that drives the field beside its drift; `None`, the default, for an ordinary differential equation.
     /// See [`noise`](crate::noise).
     fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        None
+    }
+
+    /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
+    /// ([`AutoStep`](crate::integrate::AutoStep)).
+    fn loss(&self) -> Option<S::Elem> {
         None
     }
 
@@ -75,6 +88,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
     }
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        (**self).mass()
+    }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
     }
@@ -83,6 +99,10 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
         (**self).noise()
+    }
+
+    fn loss(&self) -> Option<S::Elem> {
+        (**self).loss()
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -128,6 +148,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         self.field.jacobian(t, y, jac)
     }
     #[inline(always)]
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
+    }
+    #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
@@ -136,5 +160,9 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     #[inline(always)]
     fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
         self.field.noise()
+    }
+
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
     }
 }

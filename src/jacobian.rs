@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::mass::MassMatrix;
 use crate::noise::Noise;
 use crate::{Half, Result, State, VectorField};
 
@@ -55,6 +56,10 @@ where
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         self.field.eval_half(half, t, y, dy)
+    }
+
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
     }
 
     fn redraw(&mut self) -> bool {
