@@ -116,11 +116,3 @@ pub trait Noise<S: State> {
         false
     }
 }
-
-/// Rows of a state that are samples of their own: those of its first axis, or the whole if it has but one.
-pub(crate) fn rows<S: State>(y: &S) -> usize {
-    match y.shape().as_slice() {
-        [n, _, ..] => *n,
-        _ => 1,
-    }
-}

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Calculus, Kind, Noise, Source, Structure, rows};
+use super::{Calculus, Kind, Noise, Source, Structure};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Overdamped Langevin dynamics `dx = -∇U(x) dt + √(2T) dW`, whose stationary density is `exp(-U / T)`.
@@ -67,7 +67,7 @@ where
     G: FnMut(&[S::Elem], &mut [S::Elem]),
 {
     fn eval(&mut self, _t: S::Elem, y: &S, dy: &mut S) {
-        let width = y.as_slice().len() / rows(y);
+        let width = y.as_slice().len() / y.rows();
         let pairs = y.as_slice().chunks_exact(width).zip(dy.as_mut_slice().chunks_exact_mut(width));
         for (x, dx) in pairs {
             (self.gradient)(x, dx);

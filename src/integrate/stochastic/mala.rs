@@ -2,7 +2,6 @@
 
 use super::method::{drifted, linear, noise_of};
 use crate::integrate::{Integrator, Polynomial};
-use crate::noise::rows;
 use crate::state::check_layout;
 use crate::{Error, Real, Result, State, VectorField};
 
@@ -71,7 +70,7 @@ impl<S: State> Integrator<S> for Mala<S> {
 
     fn init(&mut self, y0: &S) -> Result<()> {
         check_layout(y0)?;
-        let (n, chains) = (y0.as_slice().len(), rows(y0));
+        let (n, chains) = (y0.as_slice().len(), y0.rows());
         let (zero, each) = (vec![S::Elem::of(0.0); n], vec![0.0; chains]);
         self.work = Some(Work {
             f0: y0.clone(),
