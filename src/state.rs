@@ -39,7 +39,7 @@ pub trait State: Clone {
     fn same_shape(&self, other: &Self) -> bool;
 
     /// Rows that are samples of their own: what the first axis counts, or 1 for a state of one axis.
-    fn rows(&self) -> usize {
+    fn samples(&self) -> usize {
         match self.shape().as_slice() {
             [n, _, ..] => *n,
             _ => 1,
@@ -68,7 +68,7 @@ impl<F: Real, const N: usize> State for [F; N] {
         true
     }
     #[inline(always)]
-    fn rows(&self) -> usize {
+    fn samples(&self) -> usize {
         1
     }
 }
@@ -97,8 +97,8 @@ impl<F: Real, D: Dimension> State for Array<F, D> {
         self.raw_dim() == other.raw_dim()
     }
     #[inline]
-    fn rows(&self) -> usize {
-        if let [n, _, ..] = ArrayRef::shape(self) { *n } else { 1 }
+    fn samples(&self) -> usize {
+        if let [n, _, ..] = self.raw_dim().slice() { *n } else { 1 }
     }
 }
 

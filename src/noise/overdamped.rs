@@ -67,7 +67,7 @@ where
     G: FnMut(&[S::Elem], &mut [S::Elem]),
 {
     fn eval(&mut self, _t: S::Elem, y: &S, dy: &mut S) {
-        let width = y.as_slice().len() / y.rows();
+        let width = y.as_slice().len() / y.samples();
         let pairs = y.as_slice().chunks_exact(width).zip(dy.as_mut_slice().chunks_exact_mut(width));
         for (x, dx) in pairs {
             (self.gradient)(x, dx);

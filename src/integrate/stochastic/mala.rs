@@ -70,7 +70,7 @@ impl<S: State> Integrator<S> for Mala<S> {
 
     fn init(&mut self, y0: &S) -> Result<()> {
         check_layout(y0)?;
-        let (n, chains) = (y0.as_slice().len(), y0.rows());
+        let (n, chains) = (y0.as_slice().len(), y0.samples());
         let (zero, each) = (vec![S::Elem::of(0.0); n], vec![0.0; chains]);
         self.work = Some(Work {
             f0: y0.clone(),
