@@ -166,7 +166,7 @@ fn bad_input_is_named() {
     let refused =
         Likelihood::new(&net, &theta).condition(&condition).log_prob(&Array2::zeros((3, 2)), Tsit5::new());
     assert!(matches!(refused, Err(Error::Shape { .. })));
-    let short = Array1::zeros(3);
+    let short = Array1::<f64>::zeros(3);
     assert!(matches!(
         Likelihood::new(&net, &short).log_prob(&Array2::zeros((3, 2)), Tsit5::new()),
         Err(Error::Shape { .. })

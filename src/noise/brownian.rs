@@ -168,7 +168,7 @@ impl Brownian {
         )?;
         let s = (t / self.unit).abs();
         let reach = width(0) * self.unit;
-        if !(s < width(0)) {
+        if s.is_nan() || s >= width(0) {
             return Err(Error::OutsideSpan { t, t0: -reach, t1: reach });
         }
         let level = self.descend(s, t < 0.0);

@@ -45,8 +45,7 @@ impl<S: State> Diffusion<S> for Constant<S::Elem> {
     }
 
     fn check(&self, n: usize) -> Result<()> {
-        if self.columns > 0 {
-            let rows = self.values.len() / self.columns;
+        if let Some(rows) = self.values.len().checked_div(self.columns) {
             Error::shape("the diffusion matrix", &[n, self.columns], &[rows, self.columns])?;
         } else if self.values.len() != 1 {
             Error::shape("the amplitudes of the noise", &[n], &[self.values.len()])?;
