@@ -37,6 +37,7 @@ pub mod matching;
 pub mod metric;
 pub mod nn;
 pub mod noise;
+pub mod pairs;
 mod parameter_flow;
 mod rng;
 mod scalar;
