@@ -29,18 +29,21 @@ fn gaussian_log(x: &Array2<f64>, m: f64, s: f64) -> Array1<f64> {
 fn an_analytic_gaussian_flow_by_every_adaptive_integrator() {
     let x = normal::<f64>((50, 3), 0) * 0.5 + 1.2;
     let exact = gaussian_log(&x, 1.2, 0.5);
+    let mut bad = Vec::new();
     macro_rules! each {
         ($($method:ident)*) => { $(
             let got = Likelihood::of(gaussian(1.2, 0.5)).tol(1e-9).encode(&x, $method::new()).unwrap();
             let error = (&got.log_prob - &exact).iter().fold(0.0_f64, |m, d| m.max(d.abs()));
             println!("{}: {error:.1e}, {} evaluations", stringify!($method), got.evals);
-            assert!(error < 1e-6, "{}: {error}", stringify!($method));
             // The flow map is x₀ = (x - m) / s.
             let noise = (&x - 1.2) / 0.5;
-            assert!((&got.noise - &noise).iter().all(|d| d.abs() < 1e-6));
+            if error > 1e-6 || (&got.noise - &noise).iter().any(|d| d.abs() > 1e-6) {
+                bad.push((stringify!($method), error));
+            }
         )* };
     }
     each!(Bs3 Dopri5 Tsit5 SspRk43 Vern6 Vern7 Vern8 Vern9 Dop853 Adams Rkc2 Rock4);
+    assert!(bad.is_empty(), "{bad:?}");
 }
 
 /// A velocity network trained for a moment, so that it is no special map.

@@ -88,8 +88,26 @@ fn strong_orders_for_additive_noise() {
         assert!((got - want).abs() < 0.15, "{name}: {got} for {want}");
     };
     close("EulerMaruyama", strong_order(|| (additive(2), EulerMaruyama::new()), 1.0, &exact), 1.0);
-    close("Sra1", strong_order(|| (additive(2), Sra1::new()), 1.0, &exact), 1.5);
-    close("Sriw1", strong_order(|| (additive(2), Sriw1::new()), 1.0, &exact), 1.5);
+    // This equation is linear: one order is gained.
+    close("Sra1", strong_order(|| (additive(2), Sra1::new()), 1.0, &exact), 2.0);
+    // A nonlinear one, against its own path in short steps.
+    let pendulums = || {
+        let drift = field(|t: f64, x: &Many, dx: &mut Many| {
+            dx.zip_mut_with(x, |d, x| *d = 2.0 * (3.0 * x).sin() + t.cos())
+        });
+        Sde::additive(drift, &[0.8]).seed(6)
+    };
+    let mut fine = Many::zeros(PATHS);
+    Flow::new(pendulums(), Sra1::new()).steps(1 << 12, 1.0 / f64::from(1 << 12), &mut fine).unwrap();
+    let fine = fine.to_vec();
+    close("EulerMaruyama, nonlinear", strong_order(|| (pendulums(), EulerMaruyama::new()), 0.0, &fine), 1.0);
+    close(
+        "StratonovichHeun, nonlinear",
+        strong_order(|| (pendulums(), StratonovichHeun::new()), 0.0, &fine),
+        1.0,
+    );
+    close("Sra1, nonlinear", strong_order(|| (pendulums(), Sra1::new()), 0.0, &fine), 1.5);
+    close("Sriw1, nonlinear", strong_order(|| (pendulums(), Sriw1::new()), 0.0, &fine), 1.5);
 }
 
 /// Two equations, two motions, commuting columns: `dxᵢ = xᵢ (aᵢ dt + Σⱼ bᵢⱼ dWⱼ)`.
