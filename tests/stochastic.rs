@@ -1,6 +1,8 @@
 //! Laws of the stochastic methods: strong and weak orders against exact solutions, stationary variances, one path whatever the
 //! steps, and what is refused.
 
+#![allow(clippy::type_complexity, reason = "fields made of closures")]
+
 mod common;
 
 use common::slope;
