@@ -134,7 +134,7 @@ impl<F: Real> ContinuousAdjoint<F> {
         let mut flow_back = Flow::new(backward, back).rtol(self.rtol).atol(self.atol.clone()).save_last();
         let mut evals = sol.stats.evals;
         for k in (0..times.len()).rev() {
-            let mut row = state.as_slice_mut().unwrap_or_default()[lead..lead + n].iter_mut();
+            let mut row = state.as_mut_slice()[lead..lead + n].iter_mut();
             cotangents[k].as_slice().iter().for_each(|&c| {
                 if let Some(l) = row.next() {
                     *l += c;
@@ -149,7 +149,7 @@ impl<F: Real> ContinuousAdjoint<F> {
         }
         let pulls = flow_back.field().pulls;
         drop(flow_back);
-        let all = state.as_slice().unwrap_or_default();
+        let all = State::as_slice(&state);
         let mut bar = y0.clone();
         bar.standardise();
         bar.as_mut_slice().copy_from_slice(&all[lead..lead + n]);
@@ -199,7 +199,7 @@ fn lambda_from<S: State>(lambda: &mut S, a: &[S::Elem]) -> bool {
 impl<V: Parametric<S>, S: State> VectorField<Array1<S::Elem>> for Backward<'_, V, S> {
     fn eval(&mut self, t: S::Elem, a: &Array1<S::Elem>, da: &mut Array1<S::Elem>) {
         let n = self.scratch[0].as_slice().len();
-        let (Some(a), Some(da)) = (a.as_slice(), da.as_slice_mut()) else { return };
+        let (a, da) = (a.as_slice(), da.as_mut_slice());
         if !self.open(t, a) {
             return da.fill(num_traits::Float::nan());
         }
@@ -221,7 +221,7 @@ impl<V: Parametric<S>, S: State> VectorField<Array1<S::Elem>> for Backward<'_, V
     /// Exact, of `(λ, θ̄)`, which is linear in `λ`.
     fn jacobian(&mut self, t: S::Elem, a: &Array1<S::Elem>, jac: &mut [S::Elem]) -> bool {
         let (n, all) = (self.scratch[0].as_slice().len(), a.len());
-        let Some(a) = a.as_slice() else { return false };
+        let a = a.as_slice();
         if self.solution.is_none() || !self.open(t, a) {
             return false;
         }

@@ -83,7 +83,7 @@ impl<'a, V: Parametric<S>, I: Reversible<S>, S: State> Fit<'a, V, I, S> {
 impl<V: Parametric<S>, I: Reversible<S>, S: State> VectorField<Array1<S::Elem>> for Fit<'_, V, I, S> {
     /// A solve that fails gives NaN; [`failure`](Fit::failure) says why.
     fn eval(&mut self, _t: S::Elem, theta: &Array1<S::Elem>, dtheta: &mut Array1<S::Elem>) {
-        self.model.parts().0.set_params(theta.as_slice().unwrap_or_default());
+        self.model.parts().0.set_params(theta.as_slice());
         let numbers = self.data.len() * self.y0.as_slice().len();
         let scale = S::Elem::of(1.0 / numbers as f64);
         let data = &self.data;

@@ -110,7 +110,7 @@ impl<V: Parametric<S>, S: State> VectorField<Array1<S::Elem>> for Variational<'_
     fn eval(&mut self, t: S::Elem, a: &Array1<S::Elem>, da: &mut Array1<S::Elem>) {
         let [y, column, out] = &mut self.scratch;
         let n = y.as_slice().len();
-        let (Some(a), Some(da)) = (a.as_slice(), da.as_slice_mut()) else { return };
+        let (a, da) = (a.as_slice(), da.as_mut_slice());
         y.as_mut_slice().copy_from_slice(&a[..n]);
         self.field.eval(t, y, out);
         da[..n].copy_from_slice(out.as_slice());

@@ -6,7 +6,6 @@ use ndarray::{Array1, Array2};
 
 use super::{ForwardSensitivity, Parametric};
 use crate::integrate::Integrator;
-use crate::linalg::Lu;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Least squares as a flow: with the residuals `r = data - y(tₖ; θ)` and their sensitivities `J = ∂y/∂θ`,
@@ -73,7 +72,7 @@ where
     }
 
     fn normal(&mut self, theta: &Array1<S::Elem>) -> Result<Normal<S::Elem>> {
-        self.field.set_params(theta.as_slice().unwrap_or_default());
+        self.field.set_params(theta.as_slice());
         let solver = ForwardSensitivity::new(self.tol, self.tol);
         let found = solver.solve(&mut self.field, (self.make)(), self.t0, &self.times, &self.y0)?;
         let p = theta.len();
@@ -126,23 +125,27 @@ where
     }
 }
 
-/// Solves `a x = b` for a symmetric matrix, in units of its diagonal.
+/// Solves `a x = b` for a symmetric positive matrix, in units of its diagonal, by Cholesky's factors.
 fn solve<F: Real>(a: &Array2<F>, mut b: Array1<F>) -> Result<Array1<F>> {
     let p = b.len();
     let scale: Vec<F> = (0..p).map(|i| a[[i, i]].sqrt().recip()).collect();
-    let minus: Vec<F> = a.indexed_iter().map(|((i, j), &v)| -v * scale[i] * scale[j]).collect();
-    let mut lu = Lu::default();
-    lu.resize(p);
-    let what = "the determinant of the normal equations";
-    if !lu.factor_shifted(p, F::zero(), &minus) {
-        return Err(Error::Setting {
-            what,
-            value: 0.0,
-            need: "not zero: the data must determine the parameters",
-        });
+    let mut l = Array2::from_shape_fn((p, p), |(i, j)| a[[i, j]] * scale[i] * scale[j]);
+    for j in 0..p {
+        for i in j..p {
+            let sum = (0..j).fold(l[[i, j]], |s, k| s - l[[i, k]] * l[[j, k]]);
+            l[[i, j]] = if i == j { sum.sqrt() } else { sum / l[[j, j]] };
+        }
+        let pivot = l[[j, j]].f64();
+        let need = "above round-off: the data must determine each of the parameters";
+        Error::setting(pivot > F::EPS.f64(), "a pivot of the normal equations", pivot, need)?;
     }
     b.iter_mut().zip(&scale).for_each(|(b, &s)| *b *= s);
-    lu.solve(p, b.as_slice_mut().unwrap_or_default());
+    for i in 0..p {
+        b[i] = (0..i).fold(b[i], |s, k| s - l[[i, k]] * b[k]) / l[[i, i]];
+    }
+    for i in (0..p).rev() {
+        b[i] = (i + 1..p).fold(b[i], |s, k| s - l[[k, i]] * b[k]) / l[[i, i]];
+    }
     b.iter_mut().zip(&scale).for_each(|(b, &s)| *b *= s);
     Ok(b)
 }

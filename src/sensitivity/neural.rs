@@ -99,7 +99,8 @@ impl<'a, F: Real, N: Network<F>> NeuralField<'a, F, N> {
         let (theta, bar, tape) = (&self.theta, &mut self.theta_bar, &mut self.tapes[slot]);
         if timed {
             self.net.vjp(theta, lambda, Some(bar), Some(&mut w.other), tape)?;
-            xbar.assign(&w.other.slice(s![.., ..xbar.ncols()]));
+            let d = xbar.ncols();
+            xbar.assign(&w.other.slice(s![.., ..d]));
         } else {
             self.net.vjp(theta, lambda, Some(bar), Some(xbar), tape)?;
         }
