@@ -11,7 +11,7 @@ use flowfield::sensitivity::{
     AdjointStats, Checkpoints, ContinuousAdjoint, DiscreteAdjoint, Fit, ForwardSensitivity, Gradient,
     LeastSquares, NeuralField, Parametric, WithVjp,
 };
-use flowfield::{Differentiable, Error, Event, Flow, Formula, Number, State, VectorField};
+use flowfield::{Differentiable, Error, Event, Flow, Formula, Number, VectorField};
 use ndarray::{Array1, Array2, array};
 
 struct LotkaVolterra;
@@ -517,5 +517,4 @@ fn bad_input_is_named() {
     assert!(matches!(fit, Err(Error::Shape { what: "theta", .. })));
     let message = with(Checkpoints::Bytes(15)).unwrap_err().to_string();
     assert!(message.contains("16 bytes"), "{message}");
-    assert_eq!(State::samples(&START), 1);
 }

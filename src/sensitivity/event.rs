@@ -59,7 +59,7 @@ pub(super) fn saltation<V: Parametric<S>, I, S: State>(
     let in_time = (flow.event_value(at.event, b, y) - flow.event_value(at.event, a, y)) / (b - a);
     let across = in_time + dot(&normal, &slope);
     let size = (dot(&normal, &normal) * dot(&slope, &slope)).sqrt() + in_time.abs();
-    if !(across.abs() > S::Elem::of(100.0) * root * root * size) {
+    if across.is_nan() || across.abs() <= S::Elem::of(100.0) * root * root * size {
         return Err(Error::GrazingEvent { event: at.event, t: at.t.f64(), speed: across.f64() });
     }
     let along = (loss_in_time + dot(cotangent, &slope)) / across;
