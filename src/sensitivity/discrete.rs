@@ -189,7 +189,11 @@ impl<S: State> DiscreteAdjoint<S> {
         }
         self.clear();
         let slots = self.checkpoints.slots(bytes_of(y0))?;
-        let fired = self.segment(flow, (t0, t1), y0, slots)?;
+        let first = flow.replace_first_step(None);
+        flow.replace_first_step(first);
+        let fired = self.segment(flow, (t0, t1), y0, slots);
+        flow.replace_first_step(first);
+        let fired = fired?;
         let Some(crossing) = fired else { return Err(Error::EventNotReached { t1: t1.f64() }) };
         let mut cotangent = y0.clone();
         cotangent.as_mut_slice().fill(S::Elem::of(0.0));
