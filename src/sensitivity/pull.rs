@@ -87,20 +87,21 @@ impl<M: Method<N>, S: State, const N: usize> Reversible<S> for ExplicitRk<M, S, 
         work.prepare(stages, y0);
         let PullWork { k, arguments, bars, cotangent, evals, pulls } = work;
         let Some(cotangent) = cotangent else { return };
-        for i in 0..stages {
+        for (i, argument) in arguments.iter_mut().enumerate() {
             let (before, now) = k.split_at_mut(i);
-            arguments[i].clone_from(y0);
+            argument.clone_from(y0);
             for (a, k) in tableau.a[i].iter().zip(before.iter()) {
-                add(h * S::Elem::of(*a), k, &mut arguments[i]);
+                add(h * S::Elem::of(*a), k, argument);
             }
-            field.record(i, time(i), &arguments[i], &mut now[0]);
+            field.record(i, time(i), argument, &mut now[0]);
         }
         for i in (0..stages).rev() {
             scaled(h * S::Elem::of(tableau.b[i]), bar, cotangent);
-            for j in i + 1..stages {
-                add(h * S::Elem::of(tableau.a[j][i]), &bars[j], cotangent);
+            let (now, later) = bars[i..].split_at_mut(1);
+            for (row, later) in tableau.a[i + 1..].iter().zip(later.iter()) {
+                add(h * S::Elem::of(row[i]), later, cotangent);
             }
-            field.vjp_recorded(i, time(i), &arguments[i], cotangent, &mut bars[i], theta_bar);
+            field.vjp_recorded(i, time(i), &arguments[i], cotangent, &mut now[0], theta_bar);
         }
         bars.iter().for_each(|b| add(S::Elem::of(1.0), b, bar));
         *evals += stages as u64;
