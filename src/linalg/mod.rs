@@ -1,6 +1,7 @@
-//! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small fixed sizes. May import `scalar`.
+//! Linear algebra that no well-kept crate gives in this form: LU for the implicit methods (generic over the number
+//! type, in place, unrolled for small fixed sizes), functions of small symmetric matrices. May import `scalar`.
 
 mod lu;
+pub(crate) mod symmetric;
 
 pub(crate) use lu::Lu;
