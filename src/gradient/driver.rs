@@ -30,7 +30,8 @@ impl<'a, S: State, V: Dissipative<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         y.standardise();
         crate::VectorField::check(self.field(), y)?;
         let before = self.stats().evals;
-        let (mut e, mut rate) = self.field_mut().energy(self.t(), y);
+        let t0 = self.t();
+        let (mut e, mut rate) = self.field_mut().energy(t0, y);
         let field = self.field();
         let mut ledger = Ledger::open(self.t().f64(), e, field.mass(y), field.least(y));
         for _ in 0..n {

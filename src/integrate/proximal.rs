@@ -1,7 +1,5 @@
 //! Implicit Euler without a Jacobian: the proximal point method.
 
-use num_traits::Float as _;
-
 use super::{Integrator, Polynomial};
 use crate::state::check_layout;
 use crate::{Error, Real, Result, State, VectorField};
