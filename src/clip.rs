@@ -43,6 +43,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for ClipNorm<V> {
         self.field.redraw()
     }
 
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
+    }
+
     fn check(&self, y: &S) -> Result<()> {
         Error::setting(self.max > 0.0, "the largest norm", self.max, "it must be positive")?;
         self.field.check(y)

@@ -1,6 +1,7 @@
 //! What moves it: a vector field.
 
 use crate::halves::Half;
+use crate::mass::MassMatrix;
 use crate::{Result, State};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -29,6 +30,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The constant matrix `M` of `M dy/dt = f(t, y)`; by default none, which means the identity. See
+    /// [`WithMass`](crate::WithMass).
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        None
+    }
+
     /// Writes at least one half of `f(t, y)` to `dy`, for states that are positions followed by velocities or
     /// momenta; the other half of `dy` is then arbitrary. True if that took work worth counting as an evaluation.
     ///
@@ -44,6 +51,23 @@ pub trait VectorField<S: State> {
     /// Returns true if the field jumped: nothing evaluated before may then be used again.
     fn redraw(&mut self) -> bool {
         false
+    }
+
+    /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
+    /// ([`AutoStep`](crate::integrate::AutoStep)).
+    fn loss(&self) -> Option<S::Elem> {
+        None
+    }
+
+    /// The field's own proximal step, in the metric in which it is a gradient flow: writes to `y1` the minimiser of
+    /// `E(y) + distance²(y, y0) / (2h)` and returns true; or returns false, the default. The
+    /// [`Proximal`](crate::integrate::Proximal) method asks for it first.
+    ///
+    /// # Errors
+    /// What the field's own solver cannot do.
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        let _ = (h, y0, y1);
+        Ok(false)
     }
 
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
@@ -68,11 +92,20 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
     }
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        (**self).mass()
+    }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        (**self).loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        (**self).proximal(h, y0, y1)
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -118,9 +151,19 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         self.field.jacobian(t, y, jac)
     }
     #[inline(always)]
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
+    }
+    #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    fn loss(&self) -> Option<S::Elem> {
+        self.field.loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        self.field.proximal(h, y0, y1)
     }
 }

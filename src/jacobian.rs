@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use crate::mass::MassMatrix;
 use crate::{Half, Result, State, VectorField};
 
 /// A field with its Jacobian `∂f/∂y`, for the implicit methods; without one they take finite differences.
@@ -54,6 +55,10 @@ where
     #[inline(always)]
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         self.field.eval_half(half, t, y, dy)
+    }
+
+    fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
+        self.field.mass()
     }
 
     fn redraw(&mut self) -> bool {

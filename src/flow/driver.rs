@@ -308,6 +308,7 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
             });
         }
         check_state(y)?;
+        self.check_mass()?;
         self.field.check(y)?;
         if !self.clock.next.as_ref().is_some_and(|next| next.same_shape(y)) {
             self.integrator.init(y)?;
@@ -334,15 +335,27 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         if self.fixed_step.is_none() && self.integrator.error_order().is_none() {
             return Err(Error::NoErrorEstimate { method });
         }
+        self.check_mass()?;
         self.tol.check(y0.as_slice().len())?;
         self.save.check(t0, t1)?;
         self.field.check(y0)
     }
 
+    /// A method that took the field's value for the slope would solve something else.
+    fn check_mass(&self) -> Result<()> {
+        if self.field.mass().is_none() || self.integrator.takes_mass() {
+            return Ok(());
+        }
+        Err(Error::Unsupported {
+            what: "a mass matrix",
+            with: self.integrator.name(),
+            instead: "take an implicit method that solves M dy/dt = f, such as Rodas5P, RadauIIA5 or Bdf",
+        })
+    }
+
     /// Work done by [`steps`](Self::steps) so far.
     pub fn stats(&self) -> Stats {
-        let work = self.integrator.work();
-        Stats { jacobians: work.jacobians, factorisations: work.factorisations, ..self.clock.stats }
+        self.clock.stats.with(self.integrator.work())
     }
 
     /// Makes the next call of [`steps`](Self::steps) prepare the integrator anew.

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::event::Occurrence;
-use crate::integrate::Polynomial;
+use crate::integrate::{Polynomial, Work};
 use crate::{Error, Real, Result, State};
 
 /// How much work a run took.
@@ -20,6 +20,18 @@ pub struct Stats {
     pub jacobians: u64,
     /// Matrices factorised.
     pub factorisations: u64,
+    /// Iterations of Newton's method.
+    pub iterations: u64,
+    /// Linear systems solved.
+    pub solves: u64,
+}
+
+impl Stats {
+    /// With what the integrator has counted.
+    pub(super) fn with(self, work: Work) -> Self {
+        let Work { jacobians, factorisations, iterations, solves } = work;
+        Stats { jacobians, factorisations, iterations, solves, ..self }
+    }
 }
 
 impl fmt::Display for Stats {

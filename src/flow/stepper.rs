@@ -254,6 +254,9 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         }
         let flow = &*self.flow;
         self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y_prev, &self.y);
+        if let Some(reason) = flow.integrator.explain(self.t, self.h, None) {
+            return Err(reason);
+        }
         let (t, h, component) = (self.t.f64(), self.h.f64(), self.worst);
         Err(if err.is_finite() {
             Error::StepUnderflow { t, h, component }
@@ -273,8 +276,12 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     fn too_many_steps(&mut self) -> Error {
         let flow = &*self.flow;
         self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y, &self.y_prev);
+        let steps = self.stats.accepted + self.stats.rejected;
+        if let Some(reason) = flow.integrator.explain(self.t, self.h, Some(steps)) {
+            return reason;
+        }
         Error::TooManySteps {
-            steps: self.stats.accepted + self.stats.rejected,
+            steps,
             t: self.t.f64(),
             t1: self.t1.f64(),
             h: self.h.f64(),
@@ -359,8 +366,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
 
     /// Work counts so far.
     pub fn stats(&self) -> Stats {
-        let work = self.flow.integrator.work();
-        Stats { jacobians: work.jacobians, factorisations: work.factorisations, ..self.stats }
+        self.stats.with(self.flow.integrator.work())
     }
 
     /// Writes the state at a time `t` inside the last step.

@@ -8,7 +8,7 @@ pub trait Dissipative<S: State>: VectorField<S> {
     fn energy(&mut self, t: S::Elem, y: &S) -> (f64, f64);
 
     /// The mass of a state that is a density or weights.
-    fn mass(&self, y: &S) -> Option<f64> {
+    fn total_mass(&self, y: &S) -> Option<f64> {
         let _ = y;
         None
     }

@@ -33,7 +33,7 @@ impl<'a, S: State, V: Dissipative<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         let t0 = self.t();
         let (mut e, mut rate) = self.field_mut().energy(t0, y);
         let field = self.field();
-        let mut ledger = Ledger::open(self.t().f64(), e, field.mass(y), field.least(y));
+        let mut ledger = Ledger::open(self.t().f64(), e, field.total_mass(y), field.least(y));
         for _ in 0..n {
             let t0 = self.t().f64();
             self.step(h, y)?;
@@ -42,7 +42,7 @@ impl<'a, S: State, V: Dissipative<S>, I: Integrator<S>> Flow<'a, V, I, S> {
             (e, rate) = self.field_mut().energy(t, y);
             let lost = 0.5 * (last + rate) * (t.f64() - t0);
             let field = self.field();
-            ledger.enter((t.f64(), e), lost, field.mass(y), field.least(y));
+            ledger.enter((t.f64(), e), lost, field.total_mass(y), field.least(y));
         }
         Ok(ledger.close(self.stats().evals - before, NOISE * S::Elem::EPS.f64()))
     }
@@ -67,7 +67,7 @@ impl<'a, S: State, V: Dissipative<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         let mut y = run.y().clone();
         let (mut e, mut rate) = run.field_mut().energy(t0, &y);
         let field = run.field_mut();
-        let mut ledger = Ledger::open(t0.f64(), e, field.mass(&y), field.least(&y));
+        let mut ledger = Ledger::open(t0.f64(), e, field.total_mass(&y), field.least(&y));
         let mut from = t0;
         while run.advance()? {
             let t = run.t();
@@ -81,7 +81,7 @@ impl<'a, S: State, V: Dissipative<S>, I: Integrator<S>> Flow<'a, V, I, S> {
             (e, rate) = run.field_mut().energy(t, &y);
             mean += ENDS * rate;
             let field = run.field_mut();
-            ledger.enter((t.f64(), e), mean * (t.f64() - from.f64()), field.mass(&y), field.least(&y));
+            ledger.enter((t.f64(), e), mean * (t.f64() - from.f64()), field.total_mass(&y), field.least(&y));
             from = t;
         }
         Ok((y, ledger.close(run.stats().evals, NOISE * S::Elem::EPS.f64())))

@@ -50,6 +50,7 @@ impl<F: Real> Metric<F> for Flat {
 pub struct GradientFlow<L, M = Flat> {
     loss: L,
     metric: M,
+    last: Option<f64>,
 }
 
 impl<L> GradientFlow<L> {
@@ -58,7 +59,7 @@ impl<L> GradientFlow<L> {
     where
         L: FnMut(&[F], &mut [F]) -> F,
     {
-        GradientFlow { loss, metric: Flat }
+        GradientFlow { loss, metric: Flat, last: None }
     }
 
     /// In another metric: `raise(x, v)` overwrites the covector `v` with `G(x)⁻¹ v` (natural gradient, preconditioning).
@@ -74,7 +75,7 @@ impl<L> GradientFlow<L> {
     /// # Ok::<(), flowfield::Error>(())
     /// ```
     pub fn metric<F: Real, M: FnMut(&[F], &mut [F])>(self, raise: M) -> GradientFlow<L, M> {
-        GradientFlow { loss: self.loss, metric: raise }
+        GradientFlow { loss: self.loss, metric: raise, last: None }
     }
 }
 
@@ -92,9 +93,13 @@ where
 {
     fn eval(&mut self, _t: S::Elem, x: &S, dx: &mut S) {
         let (x, dx) = (x.as_slice(), dx.as_mut_slice());
-        (self.loss)(x, dx);
+        self.last = Some((self.loss)(x, dx).f64());
         dx.iter_mut().for_each(|v| *v = -*v);
         self.metric.raise(x, dx);
+    }
+
+    fn loss(&self) -> Option<S::Elem> {
+        self.last.map(S::Elem::of)
     }
 }
 

@@ -104,6 +104,18 @@ pub trait Integrator<S: State> {
         Err(Error::NotConsistent { method: self.name() })
     }
 
+    /// Whether the method solves `M dy/dt = f` for a mass matrix `M` (see [`WithMass`](crate::WithMass)).
+    fn takes_mass(&self) -> bool {
+        false
+    }
+
+    /// Why steps from time `t` fail or stay tiny, where the method knows better than the step's error tells; asked when a
+    /// run gives up. `steps`: the run's step budget is used up, and not its step size.
+    fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
+        let _ = (t, h, steps);
+        None
+    }
+
     /// Work beyond evaluations of the field since [`init`](Self::init).
     fn work(&self) -> Work {
         Work::default()
@@ -118,4 +130,8 @@ pub struct Work {
     pub jacobians: u64,
     /// Matrices factorised.
     pub factorisations: u64,
+    /// Iterations of Newton's method.
+    pub iterations: u64,
+    /// Linear systems solved with those matrices.
+    pub solves: u64,
 }

@@ -37,7 +37,7 @@ pub use integrator::{Integrator, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
-pub use precondition::{Adam, Ema, Momentum, Sgd};
+pub use precondition::{Adam, AutoStep, EgStepSize, Ema, Hypergradient, Momentum, Sgd};
 pub use proximal::Proximal;
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};

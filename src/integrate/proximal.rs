@@ -13,7 +13,8 @@ const MEMORY: usize = 12;
 /// For `f = -∇E` it is the proximal point method `y₁ = argmin E(y) + |y - y₀|² / (2h)`: the energy never rises, whatever h,
 /// as long as the minimum is found, and `E(y₁) + |y₁ - y₀|²/(2h) <= E(y₀)`. On a cloud of particles it is the
 /// Jordan–Kinderlehrer–Otto step with the pairing frozen to "every particle stays itself", right for small h. For general
-/// stiff fields take an implicit method with a Jacobian. Rockafellar, SIAM J. Control Optim. 14 (1976); inner method: Nocedal
+/// stiff fields take an implicit method with a Jacobian. A field that knows its own metric and solver
+/// ([`VectorField::proximal`]: the densities of the `measure` room, which take Wasserstein steps) is left to them. Rockafellar, SIAM J. Control Optim. 14 (1976); inner method: Nocedal
 /// and Wright, *Numerical Optimization*, algorithm 7.4, the line search on slopes alone.
 ///
 /// ```
@@ -213,6 +214,9 @@ impl<S: State> Integrator<S> for Proximal<S> {
     ) -> Result<()> {
         if self.work.is_none() {
             self.init(y0)?;
+        }
+        if field.proximal(h, y0, y1)? {
+            return Ok(());
         }
         let Some(w) = &mut self.work else { return Ok(()) };
         let at = (t + h, h);

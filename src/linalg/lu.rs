@@ -25,6 +25,20 @@ impl<F: Real> Lu<F> {
         let m = &mut self.factors[..n * n];
         m.iter_mut().zip(a).for_each(|(m, &a)| *m = -a);
         (0..n).for_each(|i| m[i * n + i] += shift);
+        self.factor(n)
+    }
+
+    /// Factorises `b - a` for the matrix `b` that `add` adds.
+    pub(crate) fn factor_with(&mut self, n: usize, a: &[F], add: impl Fn(&mut [F])) -> bool {
+        let m = &mut self.factors[..n * n];
+        m.iter_mut().zip(a).for_each(|(m, &a)| *m = -a);
+        add(m);
+        self.factor(n)
+    }
+
+    #[inline(always)]
+    fn factor(&mut self, n: usize) -> bool {
+        let m = &mut self.factors[..n * n];
         for k in 0..n {
             let pivot =
                 (k + 1..n).fold(k, |p, i| if m[i * n + k].abs() > m[p * n + k].abs() { i } else { p });

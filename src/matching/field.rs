@@ -203,6 +203,10 @@ impl<N: Network<F>, F: Real> VectorField<Array1<F>> for Matching<'_, N, F> {
         true
     }
 
+    fn loss(&self) -> Option<F> {
+        Some(self.loss[0])
+    }
+
     fn check(&self, theta: &Array1<F>) -> Result<()> {
         if !self.checked.get() {
             self.check_shapes()?;

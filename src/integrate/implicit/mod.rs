@@ -3,6 +3,8 @@
 
 mod derivative;
 mod rosenbrock;
+#[allow(dead_code, reason = "what one method needs another does not")]
+mod system;
 pub mod tableau;
 
 pub use rosenbrock::Rosenbrock;

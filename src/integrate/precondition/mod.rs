@@ -5,11 +5,17 @@
 //! [`Euler`](super::Euler) on `f = -∇L` ([`Sgd`]).
 
 mod adam;
+mod auto_step;
+mod eg_step_size;
 mod ema;
+mod hypergradient;
 mod momentum;
 
 pub use adam::Adam;
+pub use auto_step::AutoStep;
+pub use eg_step_size::EgStepSize;
 pub use ema::Ema;
+pub use hypergradient::Hypergradient;
 pub use momentum::Momentum;
 
 /// Stochastic gradient descent: Euler's method on minus a minibatch gradient.
@@ -32,4 +38,16 @@ impl<S: crate::State> Memory<S> {
     fn parts<const N: usize>(&mut self) -> Option<&mut [S; N]> {
         self.0.as_mut()?.as_mut_slice().try_into().ok()
     }
+}
+
+/// Cosine of the angle between two vectors; zero if either is.
+fn cosine<F: crate::Real>(a: &[F], b: &[F]) -> f64 {
+    let (mut ab, mut aa, mut bb) = (0.0, 0.0, 0.0);
+    for (a, b) in a.iter().zip(b).map(|(a, b)| (a.f64(), b.f64())) {
+        ab += a * b;
+        aa += a * a;
+        bb += b * b;
+    }
+    let cosine = ab / (aa.sqrt() * bb.sqrt());
+    if cosine.is_finite() { cosine } else { 0.0 }
 }
