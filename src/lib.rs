@@ -36,6 +36,7 @@ mod jacobian;
 mod linalg;
 mod mass;
 pub mod matching;
+pub mod measure;
 pub mod metric;
 pub mod nn;
 mod parameter_flow;
