@@ -187,6 +187,32 @@ pub enum Error {
         /// First component that is not finite.
         component: usize,
     },
+    /// Newton's iteration for the equations of an implicit step does not converge, however short the step.
+    #[error(
+        "Newton's iteration of {method} does not converge at t = {t}, also with a step of {h:e} ({tries} tries, each with a new Jacobian); check the field's Jacobian if it is your own, and the field for jumps"
+    )]
+    NewtonFailed {
+        /// The method's name.
+        method: &'static str,
+        /// Time of the last good state.
+        t: f64,
+        /// The last step size tried.
+        h: f64,
+        /// Failures in a row.
+        tries: u32,
+    },
+    /// The matrix of an implicit step cannot be factorised, however short the step.
+    #[error(
+        "the iteration matrix of {method} is singular at t = {t}, also with a step of {h:e}; check that the Jacobian is finite, and with a mass matrix that the system has index 1: ∂f/∂y must be regular on the algebraic part"
+    )]
+    SingularMatrix {
+        /// The method's name.
+        method: &'static str,
+        /// Time of the last good state.
+        t: f64,
+        /// The last step size tried.
+        h: f64,
+    },
     /// The step size fell below round-off of the time.
     #[error(
         "the step size {h:e} underflows at t = {t}: component {component} cannot meet its tolerance; the solution may be singular here, the problem stiff (take an implicit method), or atol too small for that component"

@@ -39,6 +39,7 @@ pub mod matching;
 pub mod measure;
 pub mod metric;
 pub mod nn;
+pub mod pairs;
 mod parameter_flow;
 mod rng;
 mod scalar;

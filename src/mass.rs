@@ -80,6 +80,21 @@ impl<F: Real> MassMatrix<F> {
         }
     }
 
+    /// `out -= M x`.
+    #[inline(always)]
+    pub(crate) fn take_from(&self, x: &[F], out: &mut [F]) {
+        match self {
+            MassMatrix::Diagonal(d) => {
+                out.iter_mut().zip(d.iter().zip(x)).for_each(|(o, (&d, &x))| *o -= d * x);
+            }
+            MassMatrix::Dense(m) => {
+                for (o, row) in out.iter_mut().zip(m.rows()) {
+                    *o -= row.iter().zip(x).map(|(&m, &x)| m * x).sum::<F>();
+                }
+            }
+        }
+    }
+
     /// `out += σ M` on a row-major n × n matrix.
     #[inline(always)]
     pub(crate) fn add_to(&self, n: usize, sigma: F, out: &mut [F]) {
