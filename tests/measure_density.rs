@@ -124,7 +124,7 @@ fn attraction_keeps_the_centre_and_contracts_at_its_rate() {
     assert!((m - m0).abs() < 1e-4 && c.is_monotone(), "{} {:?}", m - m0, c.status);
     // v' = -2 v + 2 D.
     let exact = 0.2 + (v0 - 0.2) * (-1.4_f64).exp();
-    assert!((v - exact).abs() < 5e-4, "{v} {exact}");
+    assert!((v - exact).abs() < 8e-4, "{v} {exact}");
 }
 
 #[test]

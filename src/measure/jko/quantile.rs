@@ -32,8 +32,7 @@ type Function<'a> = Box<dyn FnMut(f64) -> [f64; 3] + 'a>;
 /// let flow = QuantileFlow::new(200, 1.0).diffusion(1.0).potential(|x| [0.5 * x * x, x, 1.0]);
 /// let mut x = ndarray::Array1::linspace(-0.1, 0.1, 201);
 /// let certificate = Flow::new(flow, Proximal::new()).steps_certified(100, 0.1, &mut x)?;
-/// let second = x.iter().map(|x| x * x).sum::<f64>() / 201.0;
-/// assert!(certificate.is_monotone() && (second - 1.0).abs() < 0.03);
+/// assert!(certificate.is_monotone() && (x[150] - 0.6745).abs() < 0.01);          // the upper quartile
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 pub struct QuantileFlow<'a> {
@@ -141,15 +140,13 @@ impl<'a> QuantileFlow<'a> {
         sum
     }
 
-    /// Fills the gradient of F and its Hessian into the work space. Where the potential curves down by more than
-    /// `concave`, the Hessian takes it as curving up as much: Newton's direction then goes down.
-    fn differentiate(&mut self, x: &[f64], concave: f64) {
+    /// Fills the gradient of F and its Hessian into the work space.
+    fn differentiate(&mut self, x: &[f64]) {
         for k in 0..x.len() {
             let w = self.weight(k);
             let v = self.potential.as_mut().map_or([0.0; 3], |v| v(x[k]));
             let [diagonal, upper, gradient, _] = &mut self.work;
-            let curvature = if v[2] < -concave { -v[2] } else { v[2] };
-            (diagonal[k], upper[k], gradient[k]) = (w * curvature, 0.0, w * v[1]);
+            (diagonal[k], upper[k], gradient[k]) = (w * v[2], 0.0, w * v[1]);
         }
         for i in 0..self.masses.len() {
             let [_, first, second] = self.cell(self.masses[i], x[i + 1] - x[i]);
@@ -176,13 +173,15 @@ impl<'a> QuantileFlow<'a> {
         let (mut decrement, mut last) = (f64::INFINITY, f64::INFINITY);
         for _ in 0..NEWTON {
             self.iterations += 1;
-            self.differentiate(x, 0.5 / tau);
-            for k in 0..x.len() {
-                let w = self.weight(k) / tau;
-                self.work[2][k] += w * (x[k] - x0[k]);
-                self.work[0][k] += w;
-            }
-            let slope = self.solve();
+            // A potential that curves down may spoil the Hessian.
+            // A potential that curves down may spoil the Hessian: shift it until it is positive.
+            let mut shift = 0.0;
+            let slope = loop {
+                match self.direction(tau, x0, x, shift) {
+                    Some(slope) => break slope,
+                    None => shift = 4.0 * f64::max(shift, 1e-3 / tau),
+                }
+            };
             let [_, _, gradient, trial] = &mut self.work;
             decrement = gradient.iter().fold(0.0_f64, |m, d| m.max(d.abs()));
             let length = x[x.len() - 1] - x[0];
@@ -219,8 +218,19 @@ impl<'a> QuantileFlow<'a> {
         Err(Error::NotConverged { what, iterations: NEWTON, residual: decrement, tol: TOL })
     }
 
+    /// Newton's direction (minus it) in place of the gradient, and its slope; none where the shifted Hessian is not positive.
+    fn direction(&mut self, tau: f64, x0: &[f64], x: &[f64], shift: f64) -> Option<f64> {
+        self.differentiate(x);
+        for k in 0..x.len() {
+            let w = self.weight(k) / tau;
+            self.work[2][k] += w * (x[k] - x0[k]);
+            self.work[0][k] += w + shift * self.weight(k);
+        }
+        self.solve()
+    }
+
     /// Solves the tridiagonal system in place of the gradient; the squared Newton decrement.
-    fn solve(&mut self) -> f64 {
+    fn solve(&mut self) -> Option<f64> {
         let [diagonal, upper, b, _] = &mut self.work;
         let n = b.len();
         let rhs = b.clone();
@@ -229,11 +239,14 @@ impl<'a> QuantileFlow<'a> {
             diagonal[k] -= factor * upper[k - 1];
             b[k] -= factor * b[k - 1];
         }
+        if diagonal.iter().any(|d| *d <= 0.0) {
+            return None;
+        }
         b[n - 1] /= diagonal[n - 1];
         for k in (0..n - 1).rev() {
             b[k] = (b[k] - upper[k] * b[k + 1]) / diagonal[k];
         }
-        rhs.iter().zip(b.iter()).map(|(r, b)| r * b).sum()
+        Some(rhs.iter().zip(b.iter()).map(|(r, b)| r * b).sum())
     }
 }
 
@@ -251,13 +264,13 @@ impl VectorField<Array1<f64>> for QuantileFlow<'_> {
             dx.fill(f64::NAN);
             return;
         }
-        self.differentiate(x, f64::INFINITY);
+        self.differentiate(x);
         dx.iter_mut().enumerate().for_each(|(k, d)| *d = -self.work[2][k] / self.weight(k));
     }
 
     fn jacobian(&mut self, _t: f64, x: &Array1<f64>, jac: &mut [f64]) -> bool {
         let Some(x) = x.as_slice() else { return false };
-        self.differentiate(x, f64::INFINITY);
+        self.differentiate(x);
         let n = x.len();
         for k in 0..n {
             let w = self.weight(k);
@@ -310,7 +323,7 @@ impl Dissipative<Array1<f64>> for QuantileFlow<'_> {
     fn energy(&mut self, _t: f64, x: &Array1<f64>) -> (f64, f64) {
         let x = x.as_slice().unwrap_or(&[]);
         let value = self.value(x);
-        self.differentiate(x, f64::INFINITY);
+        self.differentiate(x);
         let lost = (0..x.len()).map(|k| self.work[2][k].powi(2) / self.weight(k)).sum();
         (value, lost)
     }
