@@ -4,7 +4,7 @@ mod common;
 
 use common::slope;
 use flowfield::exact::{Barenblatt, gaussian_jko};
-use flowfield::integrate::{Proximal, Rock4, SspRk33, Tsit5};
+use flowfield::integrate::{Bdf, Proximal, Rock4, Rodas4, SspRk33, Tsit5};
 use flowfield::measure::{DensityFlow, EntropicJko, FreeEnergy, Grid, QuantileFlow};
 use flowfield::{Error, Flow, VectorField};
 use ndarray::{Array1, Ix1, Ix2, array};
@@ -41,6 +41,33 @@ fn fokker_planck_has_the_reference_errors_and_keeps_mass_and_positivity() {
         assert!(c.mass_drift.unwrap() < 1e-13 && c.least_density.unwrap() > 0.0 && c.is_monotone());
         assert!(c.identity_gap < 1e-4, "{}", c.identity_gap);
     }
+}
+
+#[test]
+fn implicit_methods_see_neighbours_only() {
+    let grid = Grid::line(-6.0, 6.0, 1000).unwrap();
+    let start = grid.density(|x| normal(x[0], 2.0, 0.25));
+    let mut flow = Flow::new(DensityFlow::new(well(&grid)), Rodas4::new()).tol(1e-6);
+    let (rho, c) = flow.solve_certified(0.0, 0.5, start.clone()).unwrap();
+    let exact = grid.sample(|x| normal(x[0], 2.0 * (-0.5_f64).exp(), 1.0 - 0.75 * (-1.0_f64).exp()));
+    assert!(grid.l1(&rho, &exact) < 1e-4 && c.mass_drift.unwrap() < 1e-10, "{}", grid.l1(&rho, &exact));
+    assert!(c.iterations < 30 * c.steps, "{} evaluations in {} steps", c.iterations, c.steps);
+    let mut bdf = Flow::new(DensityFlow::new(well(&grid)), Bdf::new()).tol(1e-6);
+    let (rho, _) = bdf.solve_certified(0.0, 0.5, start).unwrap();
+    assert!(grid.l1(&rho, &exact) < 1e-4);
+
+    let plane = Grid::plane((-3.0, 3.0, 24), (-3.0, 3.0, 20)).unwrap().periodic();
+    let energy =
+        FreeEnergy::new(&plane).diffusion(1.0).potential(|x| (x[0]).cos() + 0.3 * (2.0 * x[1]).sin());
+    let start = plane.density(|x| (-x[0] * x[0] - x[1] * x[1]).exp());
+    let explicit = Flow::new(DensityFlow::new(energy.clone()), Rock4::new()).tol(1e-7).solve_certified(
+        0.0,
+        0.2,
+        start.clone(),
+    );
+    let mut flow = Flow::new(DensityFlow::new(energy), Rodas4::new()).tol(1e-7);
+    let (rho, c) = flow.solve_certified(0.0, 0.2, start).unwrap();
+    assert!(plane.l1(&rho, &explicit.unwrap().0) < 1e-5 && c.iterations < 40 * c.steps);
 }
 
 #[test]

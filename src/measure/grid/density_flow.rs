@@ -1,12 +1,14 @@
 //! The continuity equation by finite volumes.
 
+use std::sync::Arc;
+
 use ndarray::{Array, Dimension};
 
 use super::cells::{Boundary, Lines};
 use super::flux::{flux, rates};
 use super::{FreeEnergy, Grid};
 use crate::gradient::Dissipative;
-use crate::{Result, State, VectorField};
+use crate::{Pattern, Result, State, Structure, VectorField};
 
 /// The Wasserstein gradient flow of a [`FreeEnergy`] as a field on densities: `∂ρ/∂t = div(ρ ∇F'(ρ))` by finite volumes.
 ///
@@ -104,6 +106,20 @@ impl<D: Dimension> VectorField<Array<f64, D>> for DensityFlow<D> {
             self.energy.drive(values, &mut self.drive);
         }
         self.divergence(values, State::as_mut_slice(drho));
+    }
+
+    /// Neighbours only, unless there is an interaction: tridiagonal on a line, sparse otherwise.
+    fn structure(&mut self, _t: f64, rho: &Array<f64, D>) -> Structure {
+        let grid = &self.energy.grid;
+        if self.energy.interacts() {
+            return Structure::Dense;
+        }
+        if rho.ndim() == 1 && grid.boundary == Boundary::NoFlux {
+            return Structure::Banded { lower: 1, upper: 1 };
+        }
+        let mut places: Vec<(usize, usize)> = (0..rho.len()).map(|k| (k, k)).collect();
+        faces(grid, |from, to, _| places.extend([(from, to), (to, from)]));
+        Pattern::new(rho.len(), &places).map_or(Structure::Dense, |p| Structure::Sparse(Arc::new(p)))
     }
 
     fn check(&self, rho: &Array<f64, D>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::fmt;
 use ndarray::Array1;
 
 use crate::gradient::Dissipative;
-use crate::{Error, Result, VectorField};
+use crate::{Error, Result, Structure, VectorField};
 
 /// Newton iterations of a proximal step, and its tolerance relative to the length of the support.
 const NEWTON: usize = 100;
@@ -268,19 +268,8 @@ impl VectorField<Array1<f64>> for QuantileFlow<'_> {
         dx.iter_mut().enumerate().for_each(|(k, d)| *d = -self.work[2][k] / self.weight(k));
     }
 
-    fn jacobian(&mut self, _t: f64, x: &Array1<f64>, jac: &mut [f64]) -> bool {
-        let Some(x) = x.as_slice() else { return false };
-        self.differentiate(x);
-        let n = x.len();
-        for k in 0..n {
-            let w = self.weight(k);
-            jac[k * n + k] = -self.work[0][k] / w;
-            if k + 1 < n {
-                jac[k * n + k + 1] = -self.work[1][k] / w;
-                jac[(k + 1) * n + k] = -self.work[1][k] / self.weight(k + 1);
-            }
-        }
-        true
+    fn structure(&mut self, _t: f64, _x: &Array1<f64>) -> Structure {
+        Structure::Banded { lower: 1, upper: 1 }
     }
 
     fn proximal(&mut self, tau: f64, x0: &Array1<f64>, x1: &mut Array1<f64>) -> Result<bool> {
