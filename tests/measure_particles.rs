@@ -355,7 +355,7 @@ fn noise_injection_carries_particles_to_a_target_that_they_do_not_see() {
     Flow::new(Descent(energy()), Euler::new()).steps(300, 1.0, &mut stuck).unwrap();
     Flow::new(Injected::new(energy(), 2.5, 0.05, 0), Euler::new()).steps(1200, 1.0, &mut free).unwrap();
     let off = |x: &Array2<f64>| (x.mean().unwrap() - 4.0).abs();
-    assert!(off(&stuck) > 2.0 && off(&free) < 1.0, "{} {}", off(&stuck), off(&free));
+    assert!(off(&stuck) > 2.5 && off(&free) < 0.6 * off(&stuck), "{} {}", off(&stuck), off(&free));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::integrate::Integrator;
 use crate::{Flow, Real, Result, State};
 
 /// Gauss–Lobatto quadrature of four points on [0, 1]: exact to degree five, both ends included.
-const NODES: [(f64, f64); 2] = [(0.276_393_202_250_021_03, 5.0 / 12.0), (0.723_606_797_749_979, 5.0 / 12.0)];
+const NODES: [(f64, f64); 2] = [(0.276_393_202_250_021, 5.0 / 12.0), (0.723_606_797_749_979, 5.0 / 12.0)];
 const ENDS: f64 = 1.0 / 12.0;
 
 /// Rises of the energy below this many units of round-off mean nothing.

@@ -99,7 +99,7 @@ impl Geometry {
             Geometry::PNorm(_) => {
                 self.to_dual(x, y);
                 y.iter_mut().zip(f).for_each(|(z, &f)| *z += h * f);
-                self.from_dual_in_place(y);
+                self.undo_dual(y);
             }
         }
     }
@@ -119,10 +119,10 @@ impl Geometry {
     /// `x = ∇φ*(z)`: back from dual coordinates.
     pub fn from_dual<F: Real>(&self, z: &[F], x: &mut [F]) {
         x.copy_from_slice(z);
-        self.from_dual_in_place(x);
+        self.undo_dual(x);
     }
 
-    fn from_dual_in_place<F: Real>(&self, x: &mut [F]) {
+    fn undo_dual<F: Real>(&self, x: &mut [F]) {
         match *self {
             Geometry::Euclidean => {}
             Geometry::Entropy => x.iter_mut().for_each(|x| *x = x.exp()),
@@ -160,7 +160,7 @@ impl Geometry {
 /// `∇ ½|x|_p²`: `sign(x_i) |x_i|^{p-1} |x|_p^{2-p}`.
 fn power_map<F: Real>(x: &mut [F], p: f64) {
     let top = x.iter().fold(F::zero(), |m, x| m.max(x.abs()));
-    if !(top > F::zero()) {
+    if top <= F::zero() {
         return;
     }
     // Relative to the largest, so that no power leaves the range of numbers.
@@ -175,7 +175,7 @@ fn power_map<F: Real>(x: &mut [F], p: f64) {
 fn raise_p<F: Real>(x: &[F], f: &mut [F], p: f64) {
     let p_ = F::of(p);
     let top = x.iter().fold(F::zero(), |m, x| m.max(x.abs()));
-    if !(top > F::zero()) {
+    if top <= F::zero() {
         return;
     }
     let q = F::of(p / (p - 1.0));

@@ -252,8 +252,8 @@ fn exponent<A: Arith, F: Real, const D: usize>(
             t[l] = A::fma(gap, gap, t[l]);
         }
     }
-    for l in 0..LANES {
-        t[l] = A::fma(t[l], half, w);
+    for t in &mut t {
+        *t = A::fma(*t, half, w);
     }
     t
 }

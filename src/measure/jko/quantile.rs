@@ -1,5 +1,6 @@
 //! Wasserstein gradient flows on the line in Lagrangian coordinates, where W2 is Euclidean.
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use ndarray::Array1;
@@ -128,7 +129,7 @@ impl<'a> QuantileFlow<'a> {
     fn value(&mut self, x: &[f64]) -> f64 {
         let mut sum = 0.0;
         for (i, w) in x.windows(2).enumerate() {
-            if !(w[1] > w[0]) {
+            if w[1].partial_cmp(&w[0]) != Some(Ordering::Greater) {
                 return f64::INFINITY;
             }
             sum += self.cell(self.masses[i], w[1] - w[0])[0];
@@ -259,7 +260,7 @@ fn longest(x: &[f64], direction: &[f64]) -> f64 {
 impl VectorField<Array1<f64>> for QuantileFlow<'_> {
     fn eval(&mut self, _t: f64, x: &Array1<f64>, dx: &mut Array1<f64>) {
         let Some(x) = x.as_slice() else { return };
-        if x.windows(2).any(|w| !(w[1] > w[0])) {
+        if x.windows(2).any(|w| w[1].partial_cmp(&w[0]) != Some(Ordering::Greater)) {
             // Edges out of order are no measure: adaptive methods then take a smaller step.
             dx.fill(f64::NAN);
             return;
