@@ -177,6 +177,8 @@ const fn fits<A: Arith, F>(columns: usize) -> bool {
     4 * columns * ROWS * LANES * size_of::<F>() <= 3 * A::REGISTERS * A::BYTES
 }
 
+// Counted loops are unrolled before anything else looks at the sums, which so stay in registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn block<A: Arith, F: Real, const GAPS: bool, const C: usize>(
     x: [&[F]; ROWS],
