@@ -97,6 +97,17 @@ pub trait VectorField<S: State> {
         None
     }
 
+    /// The field's own proximal step, in the metric in which it is a gradient flow: writes to `y1` the minimiser of
+    /// `E(y) + distance²(y, y0) / (2h)` and returns true; or returns false, the default. The
+    /// [`Proximal`](crate::integrate::Proximal) method asks for it first.
+    ///
+    /// # Errors
+    /// What the field's own solver cannot do.
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        let _ = (h, y0, y1);
+        Ok(false)
+    }
+
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
     /// is built from (shapes, data, settings) is refused with an error before the first step.
     fn check(&self, y: &S) -> Result<()> {
@@ -147,6 +158,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
 
     fn loss(&self) -> Option<S::Elem> {
         (**self).loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        (**self).proximal(h, y0, y1)
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -223,5 +237,8 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     }
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        self.field.proximal(h, y0, y1)
     }
 }

@@ -407,6 +407,11 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
         &mut self.y
     }
 
+    /// The field, to be asked between steps.
+    pub fn field_mut(&mut self) -> &mut V {
+        &mut self.flow.field
+    }
+
     /// The events that have happened.
     pub fn events(&self) -> &[Occurrence<S>] {
         &self.log

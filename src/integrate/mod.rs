@@ -16,9 +16,11 @@ pub mod explicit;
 pub mod implicit;
 mod initial_step;
 mod integrator;
+mod mirror;
 pub mod nystrom;
 mod polynomial;
 pub mod precondition;
+mod proximal;
 mod schedule;
 pub mod stabilised;
 pub mod stochastic;
@@ -35,11 +37,13 @@ pub use explicit::{
 pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Work};
+pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
 pub use precondition::{
     Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
 };
+pub use proximal::Proximal;
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};
 pub use stochastic::{
