@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use flowfield::ensemble::Rows;
 use flowfield::integrate::*;
+use flowfield::noise::{Langevin, Overdamped, Sde};
 use flowfield::{Flow, VectorField, second_order};
 use ndarray::{Array1, Array2};
 
@@ -106,4 +107,27 @@ fn rows_that_drop_out_of_a_batch_allocate_nothing() {
     let (third, last) = (counts[2], counts[counts.len() - 1]);
     assert!(third.1 == 16 && last.1 < 4, "{third:?} {last:?}");
     assert_eq!(third.0, last.0);
+}
+
+/// Allocations of 200 fixed steps of a noisy field after the first, on a Brownian path.
+fn noisy<I: Integrator<Array1<f64>>>(field: impl VectorField<Array1<f64>>, method: I) -> u64 {
+    let mut flow = Flow::new(field, method);
+    let mut y = start();
+    flow.step(1e-3, &mut y).unwrap();
+    count(|| flow.steps(200, 1e-3, &mut y).unwrap())
+}
+
+#[test]
+fn stochastic_steps_allocate_nothing() {
+    let sde = || Sde::additive(springs(), &[0.1]).seed(1);
+    macro_rules! none {
+        ($($method:ident)*) => { $( assert_eq!(noisy(sde(), $method::new()), 0, stringify!($method)); )* };
+    }
+    none!(EulerMaruyama Milstein StratonovichHeun Sra1 Sriw1 PlatenWeak2);
+    let well =
+        || Langevin::new(|_t: f64, q: &[f64], a: &mut [f64]| a.iter_mut().zip(q).for_each(|(a, q)| *a = -q));
+    assert_eq!(noisy(well().seed(1), Baoab::new()), 0);
+    assert_eq!(noisy(well().fresh(1), Obabo::new()), 0);
+    let walk = Overdamped::new(|x: &[f64]| x[0] * x[0], |x: &[f64], g: &mut [f64]| g.copy_from_slice(x));
+    assert_eq!(noisy(walk.seed(1), Mala::new()), 0);
 }
