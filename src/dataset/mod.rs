@@ -8,7 +8,7 @@ mod s_curve;
 mod standard;
 mod table;
 
-pub use gaussians::{eight_gaussians, normal};
+pub use gaussians::{eight_gaussians, grid_gaussians, normal};
 pub use moons::moons;
 pub use s_curve::s_curve;
 pub use standard::Standard;

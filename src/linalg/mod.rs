@@ -1,15 +1,19 @@
 //! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small sizes. May import `scalar`, `error`, `simd`.
+//! type, in place, unrolled for small sizes. Functions of small symmetric
+//! matrices beside them. May import `scalar`, `error`, `simd`.
 
 mod banded;
 mod colour;
 mod dense;
+mod hessenberg;
 mod pattern;
 mod scalar;
+pub(crate) mod symmetric;
 mod update;
 
 pub(crate) use banded::BandLu;
 pub(crate) use colour::Colouring;
 pub(crate) use dense::Lu;
+pub(crate) use hessenberg::hessenberg_eigenvalues;
 pub use pattern::Pattern;
 pub(crate) use scalar::{Complex, Scalar};

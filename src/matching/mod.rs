@@ -10,9 +10,11 @@
 
 mod action;
 mod coupling;
+mod divergence;
 mod draws;
 mod field;
 mod floor;
+mod likelihood;
 mod objective;
 mod path;
 mod prediction;
@@ -21,13 +23,16 @@ mod reflow;
 mod regression;
 mod sample;
 mod source;
+mod stochastic;
 mod straightness;
 mod time_law;
 mod train;
 
 pub use coupling::{Coupling, Pairing};
+pub use divergence::{Divergence, NetworkDivergence, VelocityDivergence};
 pub use field::Matching;
 pub use floor::Assessment;
+pub use likelihood::{Followed, Likelihood, bits_per_dim};
 pub use objective::Objective;
 pub use path::{
     Bridge, Coefficients, Conditional, Cosine, LinearVp, Path, Polynomial, Smoothed, Straight, Trigonometric,
@@ -39,6 +44,7 @@ pub use reflow::{Pairs, Reflow, Round};
 pub use regression::Regression;
 pub use sample::{Sampler, TimeGrid, slerp};
 pub use source::Source;
+pub use stochastic::{Fading, Scored, stochastic};
 pub use straightness::{Straightness, normalised_path_energy, straightness};
 pub use time_law::TimeLaw;
 pub use train::{MeanLoss, Report, train};
