@@ -34,6 +34,7 @@ pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Work};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
+pub(crate) use precondition::Known;
 pub use precondition::{Adam, AutoStep, EgStepSize, Ema, Hypergradient, Momentum, Sgd};
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};

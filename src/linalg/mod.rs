@@ -3,6 +3,10 @@
 
 mod complex;
 mod lu;
+mod qr;
+mod svd;
 
 pub(crate) use complex::ComplexLu;
 pub(crate) use lu::Lu;
+pub(crate) use qr::{orthonormal, qr, transposed};
+pub(crate) use svd::svd;

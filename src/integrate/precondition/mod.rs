@@ -9,6 +9,7 @@ mod auto_step;
 mod eg_step_size;
 mod ema;
 mod hypergradient;
+mod known;
 mod momentum;
 
 pub use adam::Adam;
@@ -16,6 +17,7 @@ pub use auto_step::AutoStep;
 pub use eg_step_size::EgStepSize;
 pub use ema::Ema;
 pub use hypergradient::Hypergradient;
+pub(crate) use known::Known;
 pub use momentum::Momentum;
 
 /// Stochastic gradient descent: Euler's method on minus a minibatch gradient.
