@@ -63,6 +63,18 @@ pub enum Error {
         /// The range it must lie in.
         need: &'static str,
     },
+    /// An entry of a sparse matrix outside of it.
+    #[error(
+        "entry ({row}, {column}) lies outside a matrix of order {n}; rows and columns count from 0 to {n} - 1"
+    )]
+    EntryOutside {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The order of the matrix.
+        n: usize,
+    },
     /// A weight that is negative, NaN or infinite.
     #[error("{what} hold {value} at index {row}; weights are masses: finite and not negative")]
     Weight {
@@ -186,6 +198,32 @@ pub enum Error {
         h: f64,
         /// First component that is not finite.
         component: usize,
+    },
+    /// Newton's iteration for the equations of an implicit step does not converge, however short the step.
+    #[error(
+        "Newton's iteration of {method} does not converge at t = {t}, also with a step of {h:e} ({tries} tries, each with a new Jacobian); check the field's Jacobian if it is your own, and the field for jumps"
+    )]
+    NewtonFailed {
+        /// The method's name.
+        method: &'static str,
+        /// Time of the last good state.
+        t: f64,
+        /// The last step size tried.
+        h: f64,
+        /// Failures in a row.
+        tries: u32,
+    },
+    /// The matrix of an implicit step cannot be factorised, however short the step.
+    #[error(
+        "the iteration matrix of {method} is singular at t = {t}, also with a step of {h:e}; check that the Jacobian is finite, and with a mass matrix that the system has index 1: ∂f/∂y must be regular on the algebraic part"
+    )]
+    SingularMatrix {
+        /// The method's name.
+        method: &'static str,
+        /// Time of the last good state.
+        t: f64,
+        /// The last step size tried.
+        h: f64,
     },
     /// The step size fell below round-off of the time.
     #[error(

@@ -138,6 +138,34 @@ impl<F: Real> Tolerance<F> {
         (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
     }
 
+    /// Writes the inverse error weights at `y`.
+    #[inline(always)]
+    pub(crate) fn invert(&self, y: &[F], out: &mut [F]) {
+        if let (PerComponent::Same(r), PerComponent::Same(a)) = (&self.rtol, &self.atol) {
+            let (r, a) = (*r, *a + F::min_positive_value());
+            out.iter_mut().zip(y).for_each(|(o, &y)| *o = F::one() / (a + r * y.abs()));
+        } else {
+            out.iter_mut().zip(y).enumerate().for_each(|(i, (o, &y))| *o = self.weight(i, y, y).recip());
+        }
+    }
+
+    /// The norm of an error in inverse weights that were written before.
+    #[inline(always)]
+    pub(crate) fn weighted(error: &[F], inverse: &[F]) -> F {
+        let n = error.len();
+        let scaled = Weighted { error, inverse: &inverse[..n] };
+        let whole = if n < 8 { 0 } else { n / 8 * 8 };
+        let mut sum = F::zero();
+        for i in whole..n {
+            let x = scaled.at(i);
+            sum += x * x;
+        }
+        if whole > 0 {
+            sum += sum_in_lanes(whole, &scaled);
+        }
+        (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
+    }
+
     #[inline(never)]
     fn norm_of_each(&self, y0: &[F], y1: &[F], error: &impl Components<F>) -> F {
         let scaled = (0..y0.len()).map(|i| error.at(i) / self.weight(i, y0[i], y1[i]));
@@ -195,6 +223,19 @@ impl<F: Real, E: Components<F>> Components<F> for Scaled<'_, F, E> {
     fn at(&self, i: usize) -> F {
         // The inverse weight apart from the error: it is ready before the error is.
         self.error.at(i) * (F::one() / weight(self.atol, self.rtol, self.y0[i], self.y1[i]))
+    }
+}
+
+/// An error and its inverse weights.
+struct Weighted<'a, F> {
+    error: &'a [F],
+    inverse: &'a [F],
+}
+
+impl<F: Real> Components<F> for Weighted<'_, F> {
+    #[inline(always)]
+    fn at(&self, i: usize) -> F {
+        self.error[i] * self.inverse[i]
     }
 }
 

@@ -132,10 +132,10 @@ impl<F: Real> LowRankFactors<F> {
 /// X of A X = B.
 fn solve<F: Real>(a: &Array2<F>, b: &Array2<F>, reg: f64) -> Result<Array2<F>> {
     let n = a.nrows();
-    let negated: Vec<F> = a.iter().map(|&a| -a).collect();
     let mut lu = Lu::default();
     lu.resize(n);
-    let solvable = lu.factor_shifted(n, F::zero(), &negated);
+    lu.matrix().iter_mut().zip(a).for_each(|(to, &from)| *to = from);
+    let solvable = lu.factor(n);
     Error::setting(solvable, "reg", reg, "the factors have not full rank: it must be positive")?;
     let mut x = transposed(b);
     for mut column in x.rows_mut() {

@@ -1,12 +1,16 @@
 //! Methods for stiff problems. They take the same closure as the explicit ones; Jacobians are the field's own
-//! ([`WithJacobian`](crate::WithJacobian)) or finite differences.
+//! ([`WithJacobian`](crate::WithJacobian), [`Differentiable`](crate::Differentiable)) or finite differences, and dense, banded
+//! or sparse ([`Structured`](crate::Structured)).
 
+mod bdf;
 mod derivative;
+mod matrix;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;
 pub mod tableau;
 
+pub use bdf::Bdf;
 pub use rosenbrock::Rosenbrock;
 
 /// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.

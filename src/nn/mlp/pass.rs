@@ -19,6 +19,7 @@ pub(super) struct Pass<'a, F> {
     pub weights: &'a [Pack<F>],
     pub transposes: &'a [Pack<F>],
     pub tangents: &'a [Pack<F>],
+    pub tangent_transposes: &'a [Pack<F>],
     /// Weights and transposes in bf16, if the products are taken there.
     pub halves: Option<&'a Halves>,
 }
