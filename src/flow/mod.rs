@@ -5,6 +5,7 @@
 //!
 //! May import `integrate` and what lies below it. Nothing here knows what a field or an integrator does inside.
 
+mod access;
 mod driver;
 mod event;
 mod export;

@@ -95,6 +95,25 @@ impl<S: State> Solution<S> {
         self.read(t, |piece, theta, out| piece.poly.slope(theta, out))
     }
 
+    /// Writes the state at `t` to `y`, at the nearer end for a time outside the span.
+    pub(crate) fn read_into(&self, t: S::Elem, y: &mut S) -> Result<()> {
+        let pieces = self.dense.as_ref().ok_or(Error::NotDense)?;
+        let forward = self.span.1 >= self.span.0;
+        let i = pieces.partition_point(|p| if forward { p.end < t } else { p.end > t });
+        let piece = pieces.get(i).or(pieces.last()).ok_or(Error::NotDense)?;
+        let (zero, one) = (S::Elem::of(0.0), S::Elem::of(1.0));
+        let theta = (t - piece.poly.t) / piece.poly.h;
+        let theta = if theta < zero {
+            zero
+        } else if theta > one {
+            one
+        } else {
+            theta
+        };
+        piece.poly.value(theta, y.as_mut_slice());
+        Ok(())
+    }
+
     fn read(&self, t: S::Elem, f: impl Fn(&Piece<S::Elem>, S::Elem, &mut [S::Elem])) -> Result<S> {
         let pieces = self.dense.as_ref().ok_or(Error::NotDense)?;
         let (t0, t1) = self.span;

@@ -100,6 +100,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
 
     fn set_up(&mut self) -> Result<()> {
         self.flow.check_run(self.t0, self.t1, &self.y)?;
+        self.flow.check_noise(self.flow.fixed_step.is_none())?;
         let flow = &mut *self.flow;
         flow.integrator.aim(&flow.tol);
         flow.integrator.init(&self.y)?;
@@ -404,6 +405,11 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
     pub fn y_mut(&mut self) -> &mut S {
         (self.smooth, self.touched) = (false, true);
         &mut self.y
+    }
+
+    /// The field, to be asked between steps.
+    pub fn field_mut(&mut self) -> &mut V {
+        &mut self.flow.field
     }
 
     /// The events that have happened.

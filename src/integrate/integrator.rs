@@ -25,6 +25,11 @@ pub trait Integrator<S: State> {
         None
     }
 
+    /// Whether the method follows stochastic differential equations: then it needs a field with noise, else it refuses one.
+    fn takes_noise(&self) -> bool {
+        false
+    }
+
     /// Prepares for states of the shape of `y0`. The only method that allocates (values inside a step
     /// may do so once).
     ///
