@@ -11,6 +11,7 @@ mod initialisation;
 mod kernel;
 mod mlp;
 mod network;
+mod spectral;
 mod time_features;
 mod velocity;
 
@@ -18,5 +19,6 @@ pub use activation::Activation;
 pub use initialisation::Init;
 pub use mlp::{Mlp, MlpTape, Parameter};
 pub use network::Network;
+pub use spectral::{SpectralNorm, SpectralTape};
 pub use time_features::TimeFeatures;
 pub use velocity::{VelocityField, one_hot};
