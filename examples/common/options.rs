@@ -16,6 +16,9 @@ pub struct Options {
     pub epochs: Option<usize>,
 }
 
+/// An example's own options that were given, by name.
+pub type Own = HashMap<&'static str, String>;
+
 const HELP: &str = "
 OPTIONS
   --seed N      seed of everything random (default 0); the same seed gives the same output
@@ -32,7 +35,7 @@ impl Options {
     }
 
     /// The same, with options of the example's own, each of which takes a value: those that were given, by name.
-    pub fn read_with(about: &str, own: &[&'static str]) -> (Options, HashMap<&'static str, String>) {
+    pub fn read_with(about: &str, own: &[&'static str]) -> (Options, Own) {
         match Self::parse(own) {
             Ok(Some(options)) => options,
             Ok(None) => {
@@ -46,9 +49,7 @@ impl Options {
         }
     }
 
-    fn parse(
-        own: &[&'static str],
-    ) -> Result<Option<(Options, HashMap<&'static str, String>)>, lexopt::Error> {
+    fn parse(own: &[&'static str]) -> Result<Option<(Options, Own)>, lexopt::Error> {
         let mut given = HashMap::new();
         let mut o = Options { seed: 0, out: PathBuf::from("out"), quick: false, json: false, epochs: None };
         let mut parser = lexopt::Parser::from_env();

@@ -84,12 +84,13 @@ impl<F: Real> Weight<F> {
             }
             before = self.sigma;
         }
-        if !(self.sigma > F::zero()) {
-            // A zero matrix stays one; the iteration starts anew.
-            self.sigma = F::one();
-            self.u.iter_mut().enumerate().for_each(|(k, u)| *u = F::of((k as f64 + 1.0).sin()));
-            normalise(&mut self.u);
+        if self.sigma > F::zero() {
+            return;
         }
+        // A zero matrix stays one, and so does NaN; the iteration starts anew.
+        self.sigma = F::one();
+        self.u.iter_mut().enumerate().for_each(|(k, u)| *u = F::of((k as f64 + 1.0).sin()));
+        normalise(&mut self.u);
     }
 
     /// Adds to `to` the image of `from` under `x ↦ (x - <x, a> b) / σ`, for the normalisation's derivative with

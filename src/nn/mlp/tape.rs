@@ -40,8 +40,9 @@ pub struct MlpTape<F> {
     pub(super) transposes: Vec<Pack<F>>,
     pub(super) tangents: Vec<Pack<F>>,
     pub(super) tangent_transposes: Vec<Pack<F>>,
-    /// Whether the transposes are those of the recorded parameters.
-    pub(super) transposed: bool,
+    /// The parameters that are packed, and whether their transposes are.
+    packed: Vec<F>,
+    transposed: bool,
     /// The recorded input, when the records are not kept.
     pub(super) inputs: Buffer<F>,
     /// One record per block, or none.
@@ -90,6 +91,7 @@ impl<F: Real> MlpTape<F> {
             transposes: packs(|l| (l.outputs, l.inputs)),
             tangents: packs(|l| (l.inputs + 1, l.outputs)),
             tangent_transposes: packs(|l| (l.outputs, l.inputs)),
+            packed: Vec::with_capacity(net.n_params()),
             transposed: false,
             inputs: Buffer::zeros(if keep { 0 } else { capacity * net.inputs }),
             kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block)).collect(),
@@ -111,8 +113,13 @@ impl<F: Real> MlpTape<F> {
         )
     }
 
-    /// Packs the weights.
+    /// Packs the weights, unless that is done: a game asks for the same parameters several times a step.
     pub(super) fn pack(&mut self, net: &Mlp, theta: &[F]) {
+        if self.packed == theta {
+            return;
+        }
+        self.packed.clear();
+        self.packed.extend_from_slice(theta);
         for (l, pack) in net.layers().zip(&mut self.weights) {
             pack.fill(&theta[l.start..l.end]);
         }
