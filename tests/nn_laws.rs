@@ -397,6 +397,7 @@ fn spectral_normalisation_bounds_slopes_and_differentiates_itself() {
         let (up, here, down) = (at(1e-5), at(0.0), at(-1e-5));
         assert!(((up.0 - down.0) / 2e-5 - pushed).abs() < 1e-7, "{activation:?}");
         assert!(((up.1 - down.1) / 2e-5 - here.2).abs() < 1e-6, "{activation:?}");
-        assert_relative_eq!(here.3, pushed, epsilon = 1e-12);
+        // The singular vectors are known to the square root of round-off.
+        assert_relative_eq!(here.3, pushed, epsilon = 1e-7);
     }
 }

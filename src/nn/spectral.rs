@@ -9,7 +9,7 @@ use crate::{Error, Real, Result};
 /// Lipschitz constant 1, such as a critic (Miyato et al., *Spectral normalization for generative adversarial networks*, ICLR 2018).
 ///
 /// The parameters are the plain ones; the normalisation is a part of the map, and its derivatives are too. Singular values
-/// are found by power iteration to round-off, from where the last one stood.
+/// are found to round-off by power iteration, from where the last one stood; its vectors, and so the derivatives, to the square root of it.
 ///
 /// ```
 /// use flowfield::nn::{Activation, Mlp, Network, SpectralNorm};
