@@ -1,5 +1,6 @@
 //! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small sizes. May import `scalar`, `error`, `simd`.
+//! type, in place, unrolled for small sizes. Functions of small symmetric
+//! matrices beside them. May import `scalar`, `error`, `simd`.
 
 mod banded;
 mod colour;
@@ -7,6 +8,7 @@ mod dense;
 mod hessenberg;
 mod pattern;
 mod scalar;
+pub(crate) mod symmetric;
 mod update;
 
 pub(crate) use banded::BandLu;

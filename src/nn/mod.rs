@@ -8,7 +8,7 @@
 
 mod activation;
 mod initialisation;
-mod kernel;
+pub(crate) mod kernel;
 mod mlp;
 mod network;
 mod spectral;
