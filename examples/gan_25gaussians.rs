@@ -116,7 +116,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let psi = theta.slice(ndarray::s![critic_part]).to_owned();
     let (last, averaged) = (samples(&theta)?, samples(&average)?);
     let mut moved = last.clone();
-    Flow::new(DiscriminatorFlow::new(&critic, &psi).loss(loss), Heun::new()).steps(10, 2e-4, &mut moved)?;
+    Flow::new(DiscriminatorFlow::new(&critic, &psi).loss(loss), Heun::new()).steps(20, 2e-3, &mut moved)?;
     let rows = [("generator", last), ("its average", averaged), ("moved on by the critic", moved)];
     let mut table: Vec<(&str, Quality)> = Vec::new();
     for (name, x) in &rows {
