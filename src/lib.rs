@@ -56,10 +56,11 @@ pub mod transport;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};
-pub use field::{VectorField, field};
-pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
+pub use field::{Half, VectorField, field};
+pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
-pub use halves::{Half, SecondOrder, Separable, second_order, separable};
+pub use halves::{SecondOrder, Separable, second_order, separable};
+pub use integrate::Stats;
 pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};

@@ -13,6 +13,7 @@ mod lora;
 mod mlp;
 mod network;
 mod residual;
+mod spectral;
 mod time_features;
 mod velocity;
 
@@ -25,5 +26,6 @@ pub use residual::{
     DeepNorm, DepthField, DepthReport, DepthStep, Norm, NormPlacement, Optimiser, Residual, ResidualTape,
     admin_omega,
 };
+pub use spectral::{SpectralNorm, SpectralTape};
 pub use time_features::TimeFeatures;
 pub use velocity::{VelocityField, one_hot};

@@ -45,6 +45,9 @@ pub struct MlpTape<F> {
     pub(super) halves: Option<Halves>,
     /// Which of the packs are those of the recorded parameters.
     pub(super) packed: Packed,
+    /// The parameters that are packed.
+    recorded: Vec<F>,
+    format: Format,
     /// The recorded input, when the records are not kept.
     pub(super) inputs: Buffer<F>,
     /// One record per block, or none.
@@ -121,6 +124,8 @@ impl<F: Real> MlpTape<F> {
             tangent_transposes: packs(|l| (l.outputs, l.inputs)),
             halves: Halves::new::<F>(net),
             packed: Packed::default(),
+            recorded: Vec::with_capacity(net.n_params()),
+            format: net.format,
             inputs: Buffer::zeros(if keep { 0 } else { capacity * net.inputs }),
             kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block)).collect(),
             lanes: (0..lanes).map(|_| Lane::new(net, per_block)).collect(),
@@ -129,6 +134,9 @@ impl<F: Real> MlpTape<F> {
 
     /// Checks that this is a tape of a network like `net`.
     pub(super) fn fits(&self, net: &Mlp) -> Result<()> {
+        let (format, need) =
+            (self.format.eps(), "that of the network; make the tape from the network that uses it");
+        Error::setting(self.format == net.format, "the eps of the tape's format", format, need)?;
         let expected = || net.layers().map(|l| [l.inputs + 1, l.outputs]);
         let found = || self.weights.iter().map(|w| [w.depth(), w.width()]);
         if expected().eq(found()) {
@@ -141,8 +149,13 @@ impl<F: Real> MlpTape<F> {
         )
     }
 
-    /// Packs the weights for the products of a pass.
+    /// Packs the weights for the products of a pass, unless that is done: a game asks for the same parameters several times a step.
     pub(super) fn pack(&mut self, net: &Mlp, theta: &[F]) {
+        if self.recorded == theta {
+            return;
+        }
+        self.recorded.clear();
+        self.recorded.extend_from_slice(theta);
         self.packed = Packed::default();
         match (&mut self.halves, F::as_f32(theta)) {
             (Some(halves), Some(theta)) => {
