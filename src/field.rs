@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use crate::halves::Half;
 use crate::mass::MassMatrix;
 use crate::noise::Noise;
 use crate::{Result, State, Structure};
@@ -114,6 +113,18 @@ pub trait VectorField<S: State> {
         let _ = y;
         Ok(())
     }
+}
+
+/// One half of a state: of its numbers in row-major order.
+///
+/// For `[F; 2 n]` and `Array1` the first `n` numbers are positions; for an array of higher rank, the first half of
+/// its rows (of whatever its first axis counts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The first: positions `q`.
+    Positions,
+    /// The second: velocities `v` or momenta `p`.
+    Momenta,
 }
 
 impl<S: State, F: FnMut(S::Elem, &S, &mut S)> VectorField<S> for F {

@@ -16,5 +16,5 @@ mod watch;
 
 pub use driver::{Flow, Progress};
 pub use event::{Event, Occurrence};
-pub use solution::{Failure, Solution, Stats};
+pub use solution::{Failure, Solution};
 pub use stepper::Stepper;

@@ -7,7 +7,7 @@
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
-//! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
+//! May import `scalar`, `error`, `state`, `field`, `halves`, `linalg`. An integrator never knows what it moves.
 
 mod adams;
 mod alternating;
@@ -36,10 +36,11 @@ pub use explicit::{
 };
 pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
-pub use integrator::{Integrator, Work};
+pub use integrator::{Integrator, Stats, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
+pub(crate) use precondition::Known;
 pub use precondition::{
     Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
 };
