@@ -8,7 +8,7 @@ mod common;
 
 use common::{filters, seconds, wanted};
 use flowfield::integrate::{Dopri5, Tsit5};
-use flowfield::nn::{Activation, Mlp, Network};
+use flowfield::nn::{Activation, Mlp};
 use flowfield::sensitivity::{Checkpoints, ContinuousAdjoint, DiscreteAdjoint, NeuralField, Reversible};
 use flowfield::{Flow, Result};
 use ndarray::{Array1, Array2};
