@@ -451,5 +451,5 @@ fn bad_input_is_refused_before_the_first_step() {
     let mut flow = WassersteinFisherRao::new(sliced, 1.0, 0.0);
     let state = flow.state(&x);
     assert!(VectorField::check(&flow, &state).is_err());
-    let _ = Dissipative::<Array2<f64>>::total_mass(&mut flow, &state);
+    let _ = Dissipative::<Array2<f64>>::total_mass(&flow, &state);
 }
