@@ -263,6 +263,16 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// Gradients that stay NaN or infinite although the loss was scaled down.
+    #[error(
+        "the gradient was not finite for {steps} steps in a row (loss scale {scale:e}): take a smaller step size or a field in bf16 or f32, or look for a division by zero in the loss"
+    )]
+    GradientsNotFinite {
+        /// Bad steps in a row.
+        steps: u64,
+        /// The loss scale at the last.
+        scale: f64,
+    },
     /// Less memory than an adjoint needs for one state.
     #[error(
         "{bytes} bytes hold no checkpoint: one state takes {least} bytes; allow at least that, or one slot"

@@ -40,6 +40,7 @@ pub use integrator::{Integrator, Stats, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
+pub(crate) use precondition::Known;
 pub use precondition::{
     Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
 };

@@ -2,6 +2,7 @@
 
 mod energy_distance;
 mod mmd;
+mod modes;
 mod neighbours;
 mod wasserstein;
 
@@ -9,6 +10,7 @@ use ndarray::Array2;
 
 pub use energy_distance::energy_distance;
 pub use mmd::mmd;
+pub use modes::{Modes, modes};
 pub use neighbours::{PrecisionRecall, TwoSample, classifier_test, precision_recall};
 pub use wasserstein::{WithFloor, sliced_w2, w2, w2_with_floor};
 

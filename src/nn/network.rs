@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
-use super::{Parameter, VelocityField};
+use super::VelocityField;
 use crate::{Error, Real, Result};
 
 /// A map `y = g(theta, x)` of rows: `x` is batch × [`inputs`](Self::inputs), `y` is batch × [`outputs`](Self::outputs).
@@ -26,7 +26,7 @@ pub trait Network<F: Real>: Sync {
     fn n_params(&self) -> usize;
     /// Whether the architecture can be used at all (for instance: no layer of width 0).
     fn check(&self) -> Result<()>;
-    /// The parts of theta by name, in order and without gaps: what a checkpoint stores (default: all in one).
+    /// The parts of theta by name, in order and without gaps: what a checkpoint stores; one if an architecture does not say.
     fn layout(&self) -> Vec<Parameter> {
         vec![Parameter { name: "theta".into(), offset: 0, shape: vec![self.n_params()] }]
     }
@@ -169,4 +169,15 @@ pub trait Network<F: Real>: Sync {
     ) -> Result<F>
     where
         L: Fn(usize, &[F], &mut [F]) -> F + Sync;
+}
+
+/// A named part of the parameter vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// For instance `layers.0.weight`.
+    pub name: String,
+    /// Where it starts in theta.
+    pub offset: usize,
+    /// `[inputs, outputs]` of weights (row-major), `[outputs]` of biases.
+    pub shape: Vec<usize>,
 }

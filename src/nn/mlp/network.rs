@@ -88,11 +88,11 @@ impl<F: Real> Network<F> for Mlp {
         tape: &mut MlpTape<F>,
     ) -> Result<()> {
         let rows = self.admit(tape.rows, tape)?;
-        slice("theta", theta, &[self.n_params()])?;
+        let theta = slice("theta", theta, &[self.n_params()])?;
         let dtheta = dtheta.map(|d| slice("dtheta", d, &[self.n_params()])).transpose()?;
         let dx = dx.map(|dx| slice("dx", dx, &[rows, self.inputs])).transpose()?;
         let dy = slice_mut("dy", dy, &[rows, self.outputs])?;
-        self.run_jvp(dtheta, dx, dy, tape);
+        self.run_jvp(theta, (dtheta, dx), dy, tape);
         Ok(())
     }
 
