@@ -47,13 +47,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let colours = [GREY, BLUE, VERMILION, GREEN];
     let file = options.file("depth_is_time.png")?;
     let first = Panel {
-        title: "Relative increment of each block",
+        title: "Increment of each block: none grey, pre blue, post red, DeepNorm green",
         axes: ("log10 of the block", "log10 |dx|/|x|"),
         range: None,
         layers: layers(&increments, &colours),
     };
     let second = Panel {
-        title: "Gradient of each block",
+        title: "Gradient of each block, in the same colours",
         axes: ("log10 of the block", "log10 |g|"),
         range: Some([0.0, (blocks as f64).log10(), -10.0, 3.0]),
         layers: layers(&gradients, &colours),
@@ -103,11 +103,11 @@ fn logarithms(values: &[f64]) -> Vec<(f64, f64)> {
 
 /// Errors of three integrators along smooth depth.
 fn orders(seed: u64) -> Result<()> {
-    let net = Residual::new(16, 16, 64, 16).activation(Activation::Tanh).step(DepthStep::InverseDepth);
+    let net = Residual::new(16, 16, 8, 16).activation(Activation::Tanh).step(DepthStep::InverseDepth);
     let mut theta = Array1::<f64>::zeros(net.n_params());
     let waves: Array2<f64> = normal((3, net.block_range(0).len()), seed);
-    for l in 0..64 {
-        let t = l as f64 / 64.0;
+    for l in 0..8 {
+        let t = l as f64 / 8.0;
         let block = (&waves.row(0) + &(&waves.row(1) * t.cos()) + &(&waves.row(2) * t)) * 0.2;
         theta.slice_mut(ndarray::s![net.block_range(l)]).assign(&block);
     }
