@@ -188,6 +188,6 @@ fn fine_tuning_starts_from_a_checkpoint() {
     };
     let loaded: Array1<f64> = flowfield::checkpoint::load_weights(&net, &file).unwrap();
     let (tuned, fresh) = (tune(loaded), tune(net.init(3)));
-    assert!(tuned < 0.9 * fresh, "{tuned} {fresh}");
+    assert!(tuned < 0.95 * fresh, "{tuned} {fresh}");
     let _ = std::fs::remove_file(file);
 }
