@@ -29,7 +29,7 @@ pub use explicit::{
     Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38,
     SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
-pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
+pub use implicit::{Bdf, RadauIIA5, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Work};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};

@@ -3,12 +3,14 @@
 
 mod bdf;
 mod derivative;
+mod radau;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;
 pub mod tableau;
 
 pub use bdf::Bdf;
+pub use radau::RadauIIA5;
 pub use rosenbrock::Rosenbrock;
 
 /// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.
