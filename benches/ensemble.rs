@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use flowfield::ensemble::{LaneField, Lockstep, Number, ensemble};
+use flowfield::ensemble::{LaneField, Lockstep, ensemble};
 use flowfield::integrate::Dop853;
-use flowfield::{Flow, field};
+use flowfield::{Flow, Number, field};
 
 struct Lorenz;
 

@@ -5,10 +5,12 @@
 mod common;
 
 use common::{filters, seconds, wanted};
+use flowfield::Real;
 use flowfield::dataset::{eight_gaussians, normal};
+use flowfield::pairs::{KernelSum, RadialKernel, SoftMin};
 use flowfield::transport::{
-    Assignment, Entropic, MatrixCost, NetworkSimplex, PairSum, PointCost, Sinkhorn, SinkhornDivergence,
-    Sliced, uniform, wasserstein_1d,
+    Assignment, Entropic, MatrixCost, NetworkSimplex, PointCost, Sinkhorn, SinkhornDivergence, Sliced,
+    uniform, wasserstein_1d,
 };
 use ndarray::{Array1, Array2, Axis};
 
@@ -176,18 +178,44 @@ fn divergence(bench: &Bench) -> Outcome {
     Ok(())
 }
 
-/// The pair reduction alone.
+/// The pair reduction alone: pairs per second.
 fn pairs(bench: &Bench) -> Outcome {
-    let n = 8192;
     for d in [1, 2, 3, 16, 64] {
-        let case = format!("log_sum_exp_f32_n{n}_d{d}");
+        pairs_of::<f32>(bench, 8192, d, "f32")?;
+        pairs_of::<f64>(bench, 4096, d, "f64")?;
+    }
+    Ok(())
+}
+
+fn pairs_of<F: Real>(bench: &Bench, n: usize, d: usize, bits: &str) -> Outcome {
+    let width = (d as f64).sqrt();
+    let kernels = [
+        ("gaussian", RadialKernel::Gaussian { width }),
+        ("imq", RadialKernel::InverseMultiquadric { width }),
+        ("laplace", RadialKernel::Laplace { width }),
+        ("energy", RadialKernel::Energy),
+    ];
+    let (x, y) = (normal::<F>((n, d), 1), normal::<F>((n, d), 2));
+    let run = |name: &str, call: &mut dyn FnMut()| {
+        let case = format!("pairs_{name}_{bits}_n{n}_d{d}");
         if wanted(&bench.filters, &case) {
-            let (x, y) = (normal::<f32>((n, d), 1), normal::<f32>((n, d), 2));
-            let sum = PairSum::new(&y, &Array1::zeros(n), 1.0)?;
-            let (median, least) = seconds(7, 0.1, || sum.log_sum_exp(&x));
+            let (median, least) = seconds(5, 0.05, call);
             let pairs = (n * n) as f64;
             bench.emit(&case, "pairs_per_second", pairs / median, &format!("best {:.3e}", pairs / least));
         }
+    };
+    let soft = SoftMin::new(&y, &Array1::zeros(n), d as f64)?;
+    run("log_sum_exp", &mut || drop(soft.log_sum_exp(&x)));
+    run("softmin_mean", &mut || drop(soft.mean(&x)));
+    for (name, kernel) in kernels {
+        let mut engine = KernelSum::new(kernel)?;
+        let (mut sums, mut gradients) = (Array2::zeros((n, 1)), Array2::zeros((n, d)));
+        engine.targets(&y)?.payload(&Array2::ones((n, 1)))?;
+        run(&format!("{name}_sum"), &mut || drop(engine.sums(&x, &mut sums)));
+        run(&format!("{name}_gradient"), &mut || drop(engine.gradients(&x, &mut gradients)));
+        let mut sums = Array2::zeros((n, d));
+        engine.payload(&y)?;
+        run(&format!("{name}_stein"), &mut || drop(engine.both(&x, &mut sums, &mut gradients)));
     }
     Ok(())
 }

@@ -63,6 +63,18 @@ pub enum Error {
         /// The range it must lie in.
         need: &'static str,
     },
+    /// An entry of a sparse matrix outside of it.
+    #[error(
+        "entry ({row}, {column}) lies outside a matrix of order {n}; rows and columns count from 0 to {n} - 1"
+    )]
+    EntryOutside {
+        /// Its row.
+        row: usize,
+        /// Its column.
+        column: usize,
+        /// The order of the matrix.
+        n: usize,
+    },
     /// A weight that is negative, NaN or infinite.
     #[error("{what} hold {value} at index {row}; weights are masses: finite and not negative")]
     Weight {

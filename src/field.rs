@@ -1,8 +1,10 @@
 //! What moves it: a vector field.
 
+use std::ops::Range;
+
 use crate::halves::Half;
 use crate::mass::MassMatrix;
-use crate::{Result, State};
+use crate::{Result, State, Structure};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
 ///
@@ -23,10 +25,31 @@ pub trait VectorField<S: State> {
     /// Writes `f(t, y)` to `dy`, which has the shape of `y` and arbitrary contents.
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S);
 
-    /// Writes the Jacobian `∂f/∂y` (row-major, `n × n`, zero on entry) and returns true; or returns false, the
-    /// default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian).
+    /// Writes the Jacobian `∂f/∂y` (stored as its [`structure`](Self::structure) says, zero on entry) and returns true; or
+    /// returns false, the default, and implicit methods take finite differences. See [`WithJacobian`](crate::WithJacobian)
+    /// and [`Differentiable`](crate::Differentiable).
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         let _ = (t, y, jac);
+        false
+    }
+
+    /// What is known of the zeros of the Jacobian; asked once a run, at its first step. By default nothing: a dense matrix.
+    /// See [`Structured`](crate::Structured).
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        let _ = (t, y);
+        Structure::Dense
+    }
+
+    /// Writes the directional derivative `(∂f/∂y) v` to `out` and returns true; or returns false, the default, and who
+    /// needs one takes a finite difference.
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        let _ = (t, y, v, out);
+        false
+    }
+
+    /// Writes `∂f/∂t` to `out` and returns true; or returns false, the default, and who needs it takes a finite difference.
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        let _ = (t, y, out);
         false
     }
 
@@ -45,6 +68,14 @@ pub trait VectorField<S: State> {
         let _ = half;
         self.eval(t, y, dy);
         true
+    }
+
+    /// Writes at least the components `part` of `f(t, y)`, in row-major order, to `dy`; the others of `dy` are then
+    /// arbitrary. Methods that move one part of a state at a time ask for no more than that; by default the whole field is
+    /// evaluated.
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        let _ = part;
+        self.eval(t, y, dy);
     }
 
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
@@ -81,11 +112,24 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         (**self).jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        (**self).structure(t, y)
+    }
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        (**self).jvp(t, y, v, out)
+    }
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        (**self).time_derivative(t, y, out)
+    }
+
     fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
         (**self).mass()
     }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
+    }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        (**self).eval_part(part, t, y, dy);
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
@@ -136,6 +180,17 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
     }
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        self.field.structure(t, y)
+    }
+    #[inline(always)]
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        self.field.jvp(t, y, v, out)
+    }
+    #[inline(always)]
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        self.field.time_derivative(t, y, out)
+    }
     #[inline(always)]
     fn mass(&self) -> Option<&MassMatrix<S::Elem>> {
         self.field.mass()
@@ -145,6 +200,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        *self.evals += 1;
+        self.field.eval_part(part, t, y, dy);
     }
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use ndarray::{Array1, Array2};
 
-use crate::{Error, Half, Real, Result, State, VectorField};
+use crate::{Error, Half, Real, Result, State, Structure, VectorField};
 
 /// A constant mass matrix `M` of `M dy/dt = f(t, y)`, singular where an equation is algebraic.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,16 +55,6 @@ impl<F: Real> MassMatrix<F> {
         }
     }
 
-    /// The number in row `i`, column `j`.
-    #[inline(always)]
-    pub(crate) fn at(&self, i: usize, j: usize) -> F {
-        match self {
-            MassMatrix::Diagonal(d) if i == j => d[i],
-            MassMatrix::Diagonal(_) => F::zero(),
-            MassMatrix::Dense(m) => m[[i, j]],
-        }
-    }
-
     /// `out = M x`.
     #[inline(always)]
     pub(crate) fn times(&self, x: &[F], out: &mut [F]) {
@@ -92,15 +82,6 @@ impl<F: Real> MassMatrix<F> {
                     *o -= row.iter().zip(x).map(|(&m, &x)| m * x).sum::<F>();
                 }
             }
-        }
-    }
-
-    /// `out += σ M` on a row-major n × n matrix.
-    #[inline(always)]
-    pub(crate) fn add_to(&self, n: usize, sigma: F, out: &mut [F]) {
-        match self {
-            MassMatrix::Diagonal(d) => d.iter().enumerate().for_each(|(i, &d)| out[i * n + i] += sigma * d),
-            MassMatrix::Dense(m) => out.iter_mut().zip(m).for_each(|(o, &m)| *o += sigma * m),
         }
     }
 }
@@ -143,6 +124,18 @@ impl<S: State, V: VectorField<S>> VectorField<S> for WithMass<V, S> {
     #[inline(always)]
     fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
         self.field.jacobian(t, y, jac)
+    }
+
+    fn structure(&mut self, t: S::Elem, y: &S) -> Structure {
+        self.field.structure(t, y)
+    }
+
+    fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
+        self.field.jvp(t, y, v, out)
+    }
+
+    fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
+        self.field.time_derivative(t, y, out)
     }
 
     #[inline(always)]

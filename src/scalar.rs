@@ -31,6 +31,9 @@ pub trait Real:
     /// This number in double precision (exact).
     fn f64(self) -> f64;
 
+    #[doc(hidden)]
+    const ZERO: Self;
+
     /// Adding and subtracting this rounds a small number to an integer, which then sits in the low bits.
     #[doc(hidden)]
     const ROUND: Self;
@@ -51,6 +54,7 @@ pub trait Real:
 
 impl Real for f32 {
     const EPS: Self = f32::EPSILON;
+    const ZERO: Self = 0.0;
     const ROUND: Self = 1.5 * (1 << 23) as f32;
     #[inline(always)]
     fn of(x: f64) -> Self {
@@ -68,6 +72,7 @@ impl Real for f32 {
 
 impl Real for f64 {
     const EPS: Self = f64::EPSILON;
+    const ZERO: Self = 0.0;
     const ROUND: Self = 1.5 * (1_u64 << 52) as f64;
     #[inline(always)]
     fn of(x: f64) -> Self {

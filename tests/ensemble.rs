@@ -1,9 +1,9 @@
 //! Laws of ensembles: the same answers as single solves, for any lane, block and number of threads; failures by index.
 
-use flowfield::ensemble::{LaneField, Lockstep, Member, Members, Number, Rows, ensemble};
+use flowfield::ensemble::{LaneField, Lockstep, Member, Members, Rows, ensemble};
 use flowfield::integrate::explicit::tableaux;
 use flowfield::integrate::{Dop853, Tsit5, Vern7};
-use flowfield::{Error, Flow, Solution, field};
+use flowfield::{Error, Flow, Number, Solution, field};
 use ndarray::{Array2, ShapeBuilder};
 
 struct Lorenz;

@@ -1,8 +1,8 @@
-//! Entropic transport, divergences, and sums over pairs: closed forms, limits, gradients, threads, bad input.
+//! Entropic transport and divergences: closed forms, limits, gradients, threads, bad input.
 
+use flowfield::Error;
 use flowfield::dataset::normal;
 use flowfield::transport::*;
-use flowfield::{Error, Real};
 use ndarray::{Array1, Array2, Axis, array};
 use proptest::prelude::*;
 
@@ -159,60 +159,6 @@ fn the_gradient_of_the_divergence_is_its_finite_difference() {
     }
 }
 
-fn by_hand<F: Real>(x: &Array2<F>, y: &Array2<F>, h: &Array1<F>, eps: f64) -> (Array1<f64>, Array2<f64>) {
-    let (mut sums, mut means) = (Array1::zeros(x.nrows()), Array2::zeros(x.dim()));
-    for i in 0..x.nrows() {
-        let t = |j: usize| {
-            let square: f64 = x.row(i).iter().zip(y.row(j)).map(|(a, b)| (a.f64() - b.f64()).powi(2)).sum();
-            h[j].f64() - square / eps
-        };
-        let top = (0..y.nrows()).map(t).fold(f64::NEG_INFINITY, f64::max);
-        let sum: f64 = (0..y.nrows()).map(|j| (t(j) - top).exp()).sum();
-        sums[i] = top + sum.ln();
-        for (j, y) in y.rows().into_iter().enumerate() {
-            let w = (t(j) - sums[i]).exp();
-            means.row_mut(i).iter_mut().zip(y).for_each(|(m, y)| *m += w * y.f64());
-        }
-    }
-    (sums, means)
-}
-
-fn pair_sums_are_their_definition<F: Real>(tol: f64) {
-    for (n, m, d) in [(1, 1, 1), (3, 31, 1), (70, 33, 2), (5, 5000, 3), (66, 700, 7), (4, 300, 40)] {
-        for eps in [10.0, 0.3, 0.01] {
-            let (x, y) = (normal::<F>((n, d), 1), normal::<F>((m, d), 2));
-            let mut h = normal::<F>((m, 1), 3).column(0).to_owned();
-            h[0] = F::neg_infinity();
-            if m == 1 {
-                h[0] = F::one();
-            }
-            let sum = PairSum::new(&y, &h, eps).unwrap();
-            let (sums, means) = by_hand(&x, &y, &h, eps);
-            let size = d as f64 / eps + 1.0;
-            let gap = (sum.log_sum_exp(&x).unwrap() - &sums).iter().fold(0.0_f64, |g, e| g.max(e.abs()));
-            assert!(gap < tol * size, "{n} {m} {d} {eps}: {gap}");
-            let mapped = sum.mean(&x).unwrap().mapv(|v| v.f64());
-            let gap = (mapped - means).iter().fold(0.0_f64, |g, e| g.max(e.abs()));
-            assert!(gap < 30.0 * tol * size, "{n} {m} {d} {eps}: {gap}");
-        }
-    }
-}
-
-#[test]
-fn pair_sums() {
-    pair_sums_are_their_definition::<f64>(1e-13);
-    pair_sums_are_their_definition::<f32>(2e-6);
-}
-
-#[test]
-fn far_away_sources_find_the_nearest_targets() {
-    let y = array![[0.0_f32, 0.0], [1.0, 0.0]];
-    let sum = PairSum::new(&y, &Array1::zeros(2), 1e-3).unwrap();
-    let x = array![[1e3_f32, 0.0], [-1e3, 0.0], [0.6, 1e2]];
-    let mean = sum.mean(&x).unwrap();
-    assert!(mean.iter().all(|v| v.is_finite()) && mean[[0, 0]] == 1.0 && mean[[1, 0]] < 1e-30);
-}
-
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let (x, y) = (normal::<f64>((700, 2), 0), normal::<f64>((650, 2), 1) + 1.0);
@@ -223,8 +169,7 @@ fn results_do_not_depend_on_the_number_of_threads() {
             let s = Sinkhorn::new(0.05).solve(&squared(&x, &y), &a, &b).unwrap();
             let g = SinkhornDivergence::new(0.3).between(&x, &a, &y, &b).unwrap().gradient;
             let sliced = Sliced::new(2, 50, 0).unwrap().gradient(&x, &y).unwrap();
-            let sums = PairSum::new(&y, &Array1::zeros(650), 0.1).unwrap().log_sum_exp(&x).unwrap();
-            (s.f, s.g, g, sliced, sums)
+            (s.f, s.g, g, sliced)
         })
     };
     assert!(run(1) == run(2) && run(1) == run(3));
@@ -236,7 +181,6 @@ fn bad_input_is_refused_by_name() {
     let w = uniform::<f64>(2);
     for eps in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         assert!(matches!(Sinkhorn::new(eps).solve(&cost, &w, &w), Err(Error::Setting { what: "eps", .. })));
-        assert!(PairSum::new(&array![[0.0]], &array![0.0], eps).is_err());
     }
     assert!(matches!(Sinkhorn::new(1.0).tol(0.0).solve(&cost, &w, &w), Err(Error::Setting { .. })));
     let unequal = Sinkhorn::new(1.0).solve(&cost, &w, &(&w * 2.0));
@@ -246,7 +190,6 @@ fn bad_input_is_refused_by_name() {
         let s = Sinkhorn::new(1.0).solve(&cost, &w, &w);
         assert!(matches!(s, Err(Error::CostNotFinite { row: 1, column: 1, .. })), "{s:?}");
     }
-    assert!(matches!(PairSum::new(&array![[0.0]], &array![0.0, 1.0], 1.0), Err(Error::Shape { .. })));
 }
 
 proptest! {

@@ -1,8 +1,8 @@
 //! 10,000 Lorenz systems with ρ from 0 to 50: seconds for all, on one and two threads.
 
-use flowfield::ensemble::{LaneField, Lockstep, Member, Members, Number, ensemble};
+use flowfield::ensemble::{LaneField, Lockstep, Member, Members, ensemble};
 use flowfield::integrate::Dop853;
-use flowfield::{Flow, field};
+use flowfield::{Flow, Number, field};
 
 use crate::cases::scaled_error;
 use crate::common::{filters, seconds, wanted};

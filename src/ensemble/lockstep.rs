@@ -5,18 +5,17 @@ use std::fmt;
 use rayon::prelude::*;
 
 use super::members::{Member, Members};
-use super::number::Number;
 use super::sweep::{Sweep, Task};
 use crate::integrate::explicit::tableau::Method;
 use crate::integrate::explicit::tableaux::{Dop853, Tsit5, Vern7};
-use crate::{Error, Result};
+use crate::{Error, Number, Result};
 
 /// A vector field of `D` components and `P` parameters, written once for numbers and for lanes of numbers.
 ///
 /// Put `#[inline(always)]` on `eval`: only then can it be compiled with the vector instructions of the machine it runs on.
 ///
 /// ```
-/// use flowfield::ensemble::{LaneField, Number};
+/// use flowfield::{Number, ensemble::LaneField};
 /// struct Lorenz;
 /// impl LaneField<3, 1> for Lorenz {
 ///     #[inline(always)]
@@ -40,7 +39,7 @@ pub trait LaneField<const D: usize, const P: usize>: Sync {
 /// these instruction sets; its step sizes follow the rules of [`Flow::solve`](crate::Flow::solve).
 ///
 /// ```
-/// use flowfield::ensemble::{LaneField, Lockstep, Number};
+/// use flowfield::{Number, ensemble::{LaneField, Lockstep}};
 /// struct Decay;
 /// impl LaneField<1, 1> for Decay {
 ///     #[inline(always)]

@@ -1,7 +1,7 @@
 //! Many systems at once: with different parameters, initial states, or both.
 //!
 //! * [`ensemble`]: any solves, spread over threads.
-//! * [`Lockstep`]: one small system written once over a generic [`Number`], many copies of it in SIMD lanes and on threads,
+//! * [`Lockstep`]: one small system written once over a generic [`Number`](crate::Number), many copies of it in SIMD lanes and on threads,
 //!   each with its own step sizes.
 //! * [`Rows`]: the rows of an `Array2`, each with its own step sizes, the field evaluated for all active rows at once.
 //!
@@ -11,15 +11,11 @@
 //! May import `integrate` and what it imports.
 
 mod controller;
-mod lanes;
 mod lockstep;
 mod members;
-mod number;
 mod rows;
 mod sweep;
 
-pub use lanes::Lanes;
 pub use lockstep::{LaneField, Lockstep};
 pub use members::{Member, Members, ensemble};
-pub use number::Number;
 pub use rows::Rows;

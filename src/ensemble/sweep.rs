@@ -6,13 +6,12 @@
 use std::marker::PhantomData;
 
 use super::controller::{LOG_FLOOR, Pi};
-use super::lanes::Lanes;
 use super::lockstep::LaneField;
 use super::members::Member;
 use crate::integrate::explicit::tableau::Method;
 use crate::integrate::{Tolerance, initial_step};
 use crate::state::first_not_finite;
-use crate::{Error, Result, Stats};
+use crate::{Error, Lanes, Result, Stats};
 
 /// Lanes in a bundle: two AVX-512 registers, so that one's latency hides behind the other (measured: 8 are four times
 /// slower, since the compiler then unrolls instead of using vector registers; 32 are no faster).

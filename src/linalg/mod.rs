@@ -1,8 +1,17 @@
 //! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small fixed sizes. May import `scalar`.
+//! type, in place, unrolled for small sizes. May import `scalar`, `error`, `simd`.
 
-mod complex;
-mod lu;
+mod banded;
+mod colour;
+mod dense;
+mod hessenberg;
+mod pattern;
+mod scalar;
+mod update;
 
-pub(crate) use complex::ComplexLu;
-pub(crate) use lu::Lu;
+pub(crate) use banded::BandLu;
+pub(crate) use colour::Colouring;
+pub(crate) use dense::Lu;
+pub(crate) use hessenberg::hessenberg_eigenvalues;
+pub use pattern::Pattern;
+pub(crate) use scalar::{Complex, Scalar};

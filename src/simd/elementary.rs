@@ -153,6 +153,13 @@ pub(crate) fn exp<A: Arith, F: Real>(x: F) -> F {
     A::fma(e, scale, scale)
 }
 
+/// The same for x below the overflow of e^x, and something (perhaps not a number) elsewhere.
+#[inline(always)]
+pub(crate) fn exp_below<A: Arith, F: Real>(x: F) -> F {
+    let (e, scale) = exp_parts::<A, F, false>(x);
+    A::fma(e, scale, scale)
+}
+
 /// e^x - 1 without cancellation near 0.
 #[inline(always)]
 pub(crate) fn expm1<A: Arith, F: Real>(x: F) -> F {

@@ -10,4 +10,4 @@ mod elementary;
 
 pub(crate) use buffer::Buffer;
 pub(crate) use dispatch::{Arith, Isa, Kernel};
-pub(crate) use elementary::{exp, expm1_below, normal_cdf, sigmoid, sin_cos, softplus, tanh};
+pub(crate) use elementary::{exp, exp_below, expm1_below, normal_cdf, sigmoid, sin_cos, softplus, tanh};

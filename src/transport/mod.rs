@@ -13,7 +13,7 @@
 //!
 //! What it costs is an object: [`PointCost`] computes distances between rows on the fly, [`MatrixCost`] stores,
 //! [`CostFn`] asks a closure. Clouds are n × d, a row a point. Threads are used from a quarter of a million
-//! pairs on, and no result depends on their number. May import: `scalar`, `error`, `state`, `rng`, `simd`.
+//! pairs on, and no result depends on their number. May import: `scalar`, `error`, `state`, `rng`, `simd`, `pairs`.
 
 mod barycenter;
 mod cost;
@@ -24,7 +24,6 @@ mod interpolate;
 mod line;
 mod partial;
 mod plan;
-mod reduce;
 mod weights;
 
 pub use barycenter::{WeightedCloud, barycenter, fixed_barycenter};
@@ -36,5 +35,4 @@ pub use interpolate::displace;
 pub use line::{MaxSliced, QuantileMap, Sliced, wasserstein_1d, wasserstein_1d_weighted};
 pub use partial::partial;
 pub use plan::{Certificate, Plan};
-pub use reduce::PairSum;
 pub use weights::uniform;

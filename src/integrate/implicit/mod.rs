@@ -1,9 +1,11 @@
 //! Methods for stiff problems. They take the same closure as the explicit ones; Jacobians are the field's own
-//! ([`WithJacobian`](crate::WithJacobian)) or finite differences.
+//! ([`WithJacobian`](crate::WithJacobian), [`Differentiable`](crate::Differentiable)) or finite differences, and dense, banded
+//! or sparse ([`Structured`](crate::Structured)).
 
 mod bdf;
 mod derivative;
 mod radau;
+mod matrix;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;

@@ -5,15 +5,15 @@ use std::marker::PhantomData;
 
 use num_traits::Float as _;
 
-use super::derivative::{jacobian, time_derivative};
+use super::derivative::time_derivative;
+use super::system::System;
 use super::tableau::{RosenbrockMethod, RosenbrockTableau};
 use crate::integrate::{Integrator, Polynomial, Tolerance, Work};
-use crate::linalg::Lu;
 use crate::state::check_layout;
 use crate::{Real, Result, State, VectorField};
 
 /// A Rosenbrock–Wanner method `M` with `N` stages: linearly implicit, one factorisation and `N` solves a step, no
-/// Newton iteration. For stiff problems with up to some hundred unknowns (the linear algebra is dense).
+/// Newton iteration. For stiff problems with up to some hundred unknowns, more if the Jacobian is banded or sparse.
 ///
 /// Users take it by its method's name, [`Rodas5P`](super::Rodas5P) for instance.
 ///
@@ -32,7 +32,6 @@ use crate::{Real, Result, State, VectorField};
 pub struct Rosenbrock<M, S: State, const N: usize> {
     work: Option<Box<Workspace<S, N>>>,
     tol: Tolerance<S::Elem>,
-    counts: Work,
     method: PhantomData<fn() -> M>,
 }
 
@@ -42,9 +41,9 @@ struct Workspace<S: State, const N: usize> {
     /// f(t, y₀), ∂f/∂t and ∂f/∂y at the start of the step.
     slope: S,
     in_time: S,
-    jac: Vec<S::Elem>,
-    lu: Lu<S::Elem>,
-    scratch: [S; 2],
+    system: System<S>,
+    /// Argument and right-hand side of a stage, and what the mass matrix multiplies.
+    scratch: [S; 3],
     slope_ready: bool,
     jac_ready: bool,
 }
@@ -54,7 +53,7 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Rosenbrock<M, S, N> {
 
     /// The method, before it has seen a state.
     pub fn new() -> Self {
-        Rosenbrock { work: None, tol: Tolerance::default(), counts: Work::default(), method: PhantomData }
+        Rosenbrock { work: None, tol: Tolerance::default(), method: PhantomData }
     }
 }
 
@@ -66,22 +65,18 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Default for Rosenbrock<M,
 
 impl<M: RosenbrockMethod<N>, S: State, const N: usize> fmt::Debug for Rosenbrock<M, S, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(Self::T.name).field("counts", &self.counts).finish_non_exhaustive()
+        f.debug_struct(Self::T.name).field("tol", &self.tol).finish_non_exhaustive()
     }
 }
 
 impl<S: State, const N: usize> Workspace<S, N> {
     fn new(y0: &S) -> Self {
-        let n = y0.as_slice().len();
-        let mut lu = Lu::default();
-        lu.resize(n);
         Workspace {
             u: std::array::from_fn(|_| y0.clone()),
             slope: y0.clone(),
             in_time: y0.clone(),
-            jac: vec![S::Elem::of(0.0); n * n],
-            lu,
-            scratch: [y0.clone(), y0.clone()],
+            system: System::new(y0),
+            scratch: [y0.clone(), y0.clone(), y0.clone()],
             slope_ready: false,
             jac_ready: false,
         }
@@ -95,19 +90,52 @@ impl<S: State, const N: usize> Workspace<S, N> {
         t: S::Elem,
         (h, tol): (S::Elem, &Tolerance<S::Elem>),
         y0: &S,
-    ) -> u64 {
+    ) -> Result<()> {
+        self.system.look_at(field)?;
         if !self.slope_ready {
             field.eval(t, y0, &mut self.slope);
             self.slope_ready = true;
         }
-        if self.jac_ready {
-            return 0;
+        if !self.jac_ready {
+            time_derivative(field, (t, y0, &self.slope), h.signum(), &mut self.in_time);
+            self.system.refresh(field, (t, y0, &self.slope), (h, tol));
+            self.jac_ready = true;
         }
-        let [a, b] = &mut self.scratch;
-        time_derivative(field, (t, y0, &self.slope), h.signum(), &mut self.in_time);
-        jacobian(field, (t, y0, &self.slope), (h, tol), &mut self.jac, (a, b));
-        self.jac_ready = true;
-        1
+        Ok(())
+    }
+
+    /// Solves for `u[i]`, those before it being known.
+    #[inline(always)]
+    fn stage<V: VectorField<S> + ?Sized>(
+        &mut self,
+        tableau: &RosenbrockTableau<N>,
+        field: &mut V,
+        (t, h, y0): (S::Elem, S::Elem, &S),
+        i: usize,
+    ) {
+        let of = S::Elem::of;
+        let [argument, rhs, massed] = &mut self.scratch;
+        if i == 0 {
+            rhs.clone_from(&self.slope);
+        } else {
+            argument.clone_from(y0);
+            add(&tableau.a[i], i, of(1.0), &self.u, argument);
+            field.eval(t + of(tableau.alpha[i]) * h, argument, rhs);
+            match self.system.mass() {
+                None => add(&tableau.c[i], i, h.recip(), &self.u, rhs),
+                Some(mass) => {
+                    argument.as_mut_slice().fill(of(0.0));
+                    add(&tableau.c[i], i, h.recip(), &self.u, argument);
+                    mass.times(argument.as_slice(), massed.as_mut_slice());
+                    rhs.as_mut_slice().iter_mut().zip(massed.as_slice()).for_each(|(r, &m)| *r += m);
+                }
+            }
+        }
+        let in_time = of(tableau.gammas[i]) * h;
+        let pairs = rhs.as_mut_slice().iter_mut().zip(self.in_time.as_slice());
+        pairs.for_each(|(r, &d)| *r += in_time * d);
+        self.system.solve(field, rhs);
+        self.u[i].clone_from(rhs);
     }
 }
 
@@ -138,9 +166,11 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Integrator<S> for Rosenbr
 
     fn init(&mut self, y0: &S) -> Result<()> {
         check_layout(y0)?;
-        self.counts = Work::default();
         match &mut self.work {
-            Some(w) if w.slope.same_shape(y0) => (w.slope_ready, w.jac_ready) = (false, false),
+            Some(w) if w.system.fits(y0) => {
+                w.system.restart();
+                (w.slope_ready, w.jac_ready) = (false, false);
+            }
             _ => self.work = Some(Box::new(Workspace::new(y0))),
         }
         Ok(())
@@ -170,34 +200,18 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Integrator<S> for Rosenbr
             self.init(y0)?;
         }
         let Some(w) = self.work.as_deref_mut() else { return Ok(()) };
-        let (of, n) = (S::Elem::of, y0.as_slice().len());
-        self.counts.jacobians += w.differentiate(field, t, (h, &self.tol), y0);
-        self.counts.factorisations += 1;
-        if !w.lu.factor_shifted(n, (of(Self::T.gamma) * h).recip(), &w.jac) {
+        w.differentiate(field, t, (h, &self.tol), y0)?;
+        if !w.system.factor((S::Elem::of(Self::T.gamma) * h).recip()) {
             // 1/(hγ) is an eigenvalue of J, or J is not finite: a NaN makes the step be repeated with another h.
             y1.as_mut_slice().fill(S::Elem::nan());
             w.u[N - 1].as_mut_slice().fill(S::Elem::nan());
             return Ok(());
         }
-        let inverse_h = h.recip();
         for i in 0..N {
-            let [argument, rhs] = &mut w.scratch;
-            if i == 0 {
-                rhs.clone_from(&w.slope);
-            } else {
-                argument.clone_from(y0);
-                add(&Self::T.a[i], i, of(1.0), &w.u, argument);
-                field.eval(t + of(Self::T.alpha[i]) * h, argument, rhs);
-                add(&Self::T.c[i], i, inverse_h, &w.u, rhs);
-            }
-            let in_time = of(Self::T.gammas[i]) * h;
-            let pairs = rhs.as_mut_slice().iter_mut().zip(w.in_time.as_slice());
-            pairs.for_each(|(r, &d)| *r += in_time * d);
-            w.lu.solve(n, rhs.as_mut_slice());
-            w.u[i].clone_from(rhs);
+            w.stage(&Self::T, field, (t, h, y0), i);
         }
         y1.clone_from(y0);
-        add(&Self::T.b, N, of(1.0), &w.u, y1);
+        add(&Self::T.b, N, S::Elem::of(1.0), &w.u, y1);
         Ok(())
     }
 
@@ -251,8 +265,12 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Integrator<S> for Rosenbr
         Ok(())
     }
 
+    fn takes_mass(&self) -> bool {
+        !Self::T.dense.is_empty()
+    }
+
     fn work(&self) -> Work {
-        self.counts
+        self.work.as_deref().map_or_else(Work::default, |w| w.system.counts())
     }
 }
 

@@ -1,8 +1,9 @@
 //! The linear systems of an implicit method: where methods and linear algebra meet.
 
-use super::derivative::jacobian;
+use super::derivative::Jacobian;
+use super::matrix::Matrix;
 use crate::integrate::{Tolerance, Work};
-use crate::linalg::{ComplexLu, Lu};
+use crate::linalg::Complex;
 use crate::mass::MassMatrix;
 use crate::{Real, Result, State, VectorField};
 
@@ -14,39 +15,40 @@ use crate::{Real, Result, State, VectorField};
 /// ((α + iβ) M − J) x = b     a complex one, of fully implicit methods
 /// ```
 ///
-/// Everything is allocated by [`new`](Self::new). The methods decide when to [`refresh`](Self::refresh) and when to factorise
-/// again; how the matrices are stored and solved with is decided here.
+/// Everything is allocated by the first [`refresh`](Self::refresh) of a run, when the structure of the Jacobian is known. The
+/// methods decide when to refresh and when to factorise again; how the matrices are stored and solved with is decided here.
 #[derive(Debug)]
 pub(super) struct System<S: State> {
-    jac: Vec<S::Elem>,
+    jac: Jacobian<S::Elem>,
     mass: Option<MassMatrix<S::Elem>>,
     /// The field has been asked for its mass matrix.
     asked: bool,
-    real: Lu<S::Elem>,
-    pair: ComplexLu<S::Elem>,
+    real: Option<Matrix<S::Elem>>,
+    pair: Option<Matrix<Complex<S::Elem>>>,
+    paired: bool,
+    right: Vec<Complex<S::Elem>>,
     scratch: [S; 2],
     counts: Work,
 }
 
 impl<S: State> System<S> {
     pub(super) fn new(y0: &S) -> Self {
-        let n = y0.as_slice().len();
-        let mut real = Lu::default();
-        real.resize(n);
         System {
-            jac: vec![S::Elem::of(0.0); n * n],
+            jac: Jacobian::new(),
             mass: None,
             asked: false,
-            real,
-            pair: ComplexLu::default(),
+            real: None,
+            pair: None,
+            paired: false,
+            right: Vec::new(),
             scratch: [y0.clone(), y0.clone()],
             counts: Work::default(),
         }
     }
 
-    /// Room for complex matrices, for methods that solve with them.
+    /// With complex matrices too, for methods that solve with them.
     pub(super) fn with_pair(mut self) -> Self {
-        self.pair.resize(self.n());
+        self.paired = true;
         self
     }
 
@@ -57,6 +59,7 @@ impl<S: State> System<S> {
     /// A new run begins.
     pub(super) fn restart(&mut self) {
         (self.counts, self.asked) = (Work::default(), false);
+        self.jac.restart();
     }
 
     /// How many numbers a state has; a constant for `[F; N]`, so that loops over it unroll.
@@ -75,7 +78,11 @@ impl<S: State> System<S> {
             return Ok(());
         }
         self.asked = true;
-        self.mass.clone_from(&field.mass().cloned());
+        let mass = field.mass();
+        if mass.map(std::mem::discriminant) != self.mass.as_ref().map(std::mem::discriminant) {
+            (self.real, self.pair) = (None, None);
+        }
+        self.mass = mass.cloned();
         self.mass.as_ref().map_or(Ok(()), |m| m.check(self.n()))
     }
 
@@ -102,33 +109,39 @@ impl<S: State> System<S> {
         at: (S::Elem, &S, &S),
         scale: (S::Elem, &Tolerance<S::Elem>),
     ) {
+        if self.jac.look_at(field, at.0, at.1) || self.real.is_none() {
+            self.make_room();
+        }
         let [a, b] = &mut self.scratch;
-        jacobian(field, at, scale, &mut self.jac, (a, b));
+        self.jac.form(field, at, scale, (a, b));
         self.counts.jacobians += 1;
+    }
+
+    #[cold]
+    fn make_room(&mut self) {
+        let (n, mass) = (self.n(), self.mass.as_ref());
+        self.real = Some(Matrix::of(n, self.jac.structure(), mass));
+        if self.paired {
+            self.pair = Some(Matrix::of(n, self.jac.structure(), mass));
+            self.right.resize(n, Complex { re: S::Elem::ZERO, im: S::Elem::ZERO });
+        }
     }
 
     /// Factorises `σ M − J`; false if it is singular to round-off or not finite.
     #[inline(always)]
     pub(super) fn factor(&mut self, sigma: S::Elem) -> bool {
         self.counts.factorisations += 1;
-        let n = self.n();
-        match &self.mass {
-            None => self.real.factor_shifted(n, sigma, &self.jac),
-            Some(mass) => self.real.factor_with(n, &self.jac, |m| mass.add_to(n, sigma, m)),
-        }
+        let (n, jac) = (self.n(), (self.jac.structure(), self.jac.values()));
+        self.real.as_mut().is_some_and(|m| m.factor(n, sigma, jac, self.mass.as_ref()))
     }
 
     /// Factorises `(α + iβ) M − J`; false if it is singular to round-off or not finite.
     #[inline(always)]
     pub(super) fn factor_pair(&mut self, alpha: S::Elem, beta: S::Elem) -> bool {
         self.counts.factorisations += 1;
-        let n = self.n();
-        match &self.mass {
-            None => self.pair.factor_shifted(n, (alpha, beta), &self.jac),
-            Some(mass) => {
-                self.pair.factor_with(n, &self.jac, |(i, j)| (alpha * mass.at(i, j), beta * mass.at(i, j)))
-            }
-        }
+        let (n, jac) = (self.n(), (self.jac.structure(), self.jac.values()));
+        let shift = Complex { re: alpha, im: beta };
+        self.pair.as_mut().is_some_and(|m| m.factor(n, shift, jac, self.mass.as_ref()))
     }
 
     /// Overwrites `b` with the solution of the real system. The field is there for solvers without a matrix.
@@ -136,15 +149,25 @@ impl<S: State> System<S> {
     pub(super) fn solve<V: VectorField<S> + ?Sized>(&mut self, _field: &mut V, b: &mut S) {
         self.counts.solves += 1;
         let n = self.n();
-        self.real.solve(n, b.as_mut_slice());
+        if let Some(matrix) = &mut self.real {
+            matrix.solve(n, b.as_mut_slice());
+        }
     }
 
     /// Overwrites `re + i im` with the solution of the complex system.
     #[inline(always)]
     pub(super) fn solve_pair<V: VectorField<S> + ?Sized>(&mut self, _field: &mut V, re: &mut S, im: &mut S) {
         self.counts.solves += 1;
-        let n = self.n();
-        self.pair.solve(n, re.as_mut_slice(), im.as_mut_slice());
+        let (n, re, im) = (self.n(), re.as_mut_slice(), im.as_mut_slice());
+        let Some(matrix) = &mut self.pair else { return };
+        let right = &mut self.right[..n];
+        for (right, (&re, &im)) in right.iter_mut().zip(re.iter().zip(im.iter())) {
+            *right = Complex { re, im };
+        }
+        matrix.solve(n, right);
+        for (right, (re, im)) in right.iter().zip(re.iter_mut().zip(im)) {
+            (*re, *im) = (right.re, right.im);
+        }
     }
 
     /// Counts Newton iterations, which are the methods' own.

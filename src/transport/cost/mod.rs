@@ -4,7 +4,6 @@ mod matrix;
 mod points;
 
 pub use matrix::{CostFn, MatrixCost};
-pub(crate) use points::check_cloud;
 pub use points::{Metric, PointCost};
 
 use crate::{Error, Result};

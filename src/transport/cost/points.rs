@@ -3,6 +3,7 @@
 use ndarray::Array2;
 
 use super::Cost;
+use crate::pairs::check_points;
 use crate::simd::{Arith, Isa, Kernel};
 use crate::{Error, Real, Result};
 
@@ -45,8 +46,8 @@ impl PointCost {
     /// [`Error::Shape`] where the dimensions differ, [`Error::Empty`], [`Error::NotFinite`], and
     /// [`Error::Setting`] for a norm with p < 1.
     pub fn new<F: Real>(x: &Array2<F>, y: &Array2<F>, metric: Metric) -> Result<Self> {
-        check_cloud("the source points", x)?;
-        check_cloud("the target points", y)?;
+        check_points("the source points", x)?;
+        check_points("the target points", y)?;
         Error::shape("the target points", &[y.nrows(), x.ncols()], y.shape())?;
         if let Metric::Norm(p) = metric {
             Error::setting(p >= 1.0, "p", p, "a norm needs 1 <= p <= infinity")?;
@@ -75,17 +76,6 @@ impl PointCost {
     /// Those of [`new`](Self::new).
     pub fn euclidean<F: Real>(x: &Array2<F>, y: &Array2<F>) -> Result<Self> {
         Self::new(x, y, Metric::Euclidean)
-    }
-}
-
-/// Refuses empty clouds and points that are not finite.
-pub(crate) fn check_cloud<F: Real>(what: &'static str, x: &Array2<F>) -> Result<()> {
-    if x.is_empty() {
-        return Err(Error::Empty { what });
-    }
-    match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
-        Some(((row, _), v)) => Err(Error::NotFinite { what, row, value: v.f64() }),
-        None => Ok(()),
     }
 }
 

@@ -3,7 +3,8 @@
 use ndarray::{Array1, Array2};
 
 use super::{Entropic, Sinkhorn};
-use crate::transport::{PairSum, PointCost};
+use crate::pairs::SoftMin;
+use crate::transport::PointCost;
 use crate::{Error, Real, Result};
 
 /// The debiased entropic cost `S = OT(a, b) - OT(a, a)/2 - OT(b, b)/2` between weighted clouds, for `|x - y|²`,
@@ -121,5 +122,5 @@ pub fn entropic_map<F: Real>(
     Error::shape("the weights", &[y.nrows()], b.shape())?;
     Error::shape("the potentials", &[y.nrows()], g.shape())?;
     let h = Array1::from_shape_fn(g.len(), |j| F::of(g[j] / eps + b[j].f64().ln()));
-    PairSum::new(y, &h, eps)?.mean(x)
+    SoftMin::new(y, &h, eps)?.mean(x)
 }

@@ -3,7 +3,7 @@
 use ndarray::{Array1, Array2, Axis};
 
 use super::eigen::{apply, eigen, sqrt};
-use crate::transport::cost::check_cloud;
+use crate::pairs::check_points;
 use crate::{Error, Real, Result};
 
 /// A Gaussian N(m, S) in d dimensions; S may be singular.
@@ -64,8 +64,8 @@ impl Gaussian {
     pub fn new(mean: Array1<f64>, covariance: Array2<f64>) -> Result<Self> {
         let d = mean.len();
         Error::shape("the covariance", &[d, d], covariance.shape())?;
-        check_cloud("the mean", &mean.clone().insert_axis(Axis(0)))?;
-        check_cloud("the covariance", &covariance)?;
+        check_points("the mean", &mean.clone().insert_axis(Axis(0)))?;
+        check_points("the covariance", &covariance)?;
         let size = covariance.iter().fold(0.0_f64, |s, c| s.max(c.abs()));
         let skew = (&covariance - &covariance.t()).iter().fold(0.0_f64, |s, c| s.max(c.abs()));
         Error::setting(skew <= 1e-10 * size, "the asymmetry of a covariance", skew, "it must be symmetric")?;
@@ -84,7 +84,7 @@ impl Gaussian {
     /// # Errors
     /// [`Error::Empty`] and [`Error::NotFinite`].
     pub fn fit<F: Real>(x: &Array2<F>) -> Result<Self> {
-        check_cloud("the points", x)?;
+        check_points("the points", x)?;
         let (x, n) = (x.mapv(|v| v.f64()), x.nrows() as f64);
         let mean = x.sum_axis(Axis(0)) / n;
         let centred = x - &mean;

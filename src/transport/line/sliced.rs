@@ -5,8 +5,8 @@ use rayon::prelude::*;
 
 use super::sort::{number, order, sorted_keys};
 use super::wasserstein::overlaps;
+use crate::pairs::check_points;
 use crate::rng::Rng;
-use crate::transport::cost::check_cloud;
 use crate::{Error, Real, Result};
 
 /// `SW2² = mean over directions θ of W2²(θ·x, θ·y)`, between clouds of equally weighted points.
@@ -47,7 +47,7 @@ impl<F: Real> Sliced<F> {
     /// # Errors
     /// [`Error::Empty`], [`Error::NotFinite`], and [`Error::Setting`] for a row of zeros.
     pub fn along(directions: &Array2<F>) -> Result<Self> {
-        check_cloud("the directions", directions)?;
+        check_points("the directions", directions)?;
         let mut directions = directions.as_standard_layout().into_owned();
         for mut row in directions.rows_mut() {
             let length = row.dot(&row).sqrt();
@@ -133,7 +133,7 @@ impl<F: Real> Sliced<F> {
 
     fn check(&self, x: &Array2<F>, y: &Array2<F>) -> Result<()> {
         for (what, x) in [("the source points", x), ("the target points", y)] {
-            check_cloud(what, x)?;
+            check_points(what, x)?;
             Error::shape(what, &[x.nrows(), self.directions.ncols()], x.shape())?;
         }
         Ok(())

@@ -1,14 +1,16 @@
-//! The arithmetic that a right-hand side may use to run on numbers and on lanes alike.
+//! The arithmetic that a right-hand side may use to run on numbers, lanes and duals alike.
 
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-/// `f32`, `f64`, or [`Lanes`](super::Lanes) of them: what a right-hand side written once is generic over.
+/// `f32`, `f64`, [`Lanes`](crate::Lanes) of them, or [`Dual`](crate::Dual)s: what a right-hand side written once is generic
+/// over.
 ///
 /// ```
-/// use flowfield::ensemble::{Lanes, Number};
+/// use flowfield::{Dual, Lanes, Number};
 /// fn logistic<T: Number>(y: T) -> T { T::of(4.0) * y * (T::of(1.0) - y) }
 /// assert_eq!(logistic(0.25_f64), 0.75);
 /// assert_eq!(logistic(Lanes([0.25_f64, 0.5])), Lanes([0.75, 1.0]));
+/// assert_eq!(logistic(Dual::variable(0.25_f64)).partials, [2.0]);
 /// ```
 pub trait Number:
     Copy
@@ -46,6 +48,27 @@ pub trait Number:
     fn max(self, other: Self) -> Self;
     /// The smaller of two.
     fn min(self, other: Self) -> Self;
+    /// Tangent.
+    fn tan(self) -> Self;
+    /// Inverse sine.
+    fn asin(self) -> Self;
+    /// Inverse cosine.
+    fn acos(self) -> Self;
+    /// Inverse tangent.
+    fn atan(self) -> Self;
+    /// Hyperbolic sine.
+    fn sinh(self) -> Self;
+    /// Hyperbolic cosine.
+    fn cosh(self) -> Self;
+    /// `exp(x) - 1`, accurate near zero.
+    fn exp_m1(self) -> Self;
+    /// `ln(1 + x)`, accurate near zero.
+    fn ln_1p(self) -> Self;
+    /// Cube root.
+    fn cbrt(self) -> Self;
+    /// `a` where `self > 0`, `b` elsewhere: a branch that every lane takes for itself. The derivative is that of the branch
+    /// taken.
+    fn where_positive(self, a: Self, b: Self) -> Self;
 }
 
 macro_rules! number {
@@ -75,6 +98,26 @@ macro_rules! number {
             fn max(self, other: Self) -> Self { if self > other { self } else { other } }
             #[inline(always)]
             fn min(self, other: Self) -> Self { if self < other { self } else { other } }
+            #[inline(always)]
+            fn tan(self) -> Self { $f::tan(self) }
+            #[inline(always)]
+            fn asin(self) -> Self { $f::asin(self) }
+            #[inline(always)]
+            fn acos(self) -> Self { $f::acos(self) }
+            #[inline(always)]
+            fn atan(self) -> Self { $f::atan(self) }
+            #[inline(always)]
+            fn sinh(self) -> Self { $f::sinh(self) }
+            #[inline(always)]
+            fn cosh(self) -> Self { $f::cosh(self) }
+            #[inline(always)]
+            fn exp_m1(self) -> Self { $f::exp_m1(self) }
+            #[inline(always)]
+            fn ln_1p(self) -> Self { $f::ln_1p(self) }
+            #[inline(always)]
+            fn cbrt(self) -> Self { $f::cbrt(self) }
+            #[inline(always)]
+            fn where_positive(self, a: Self, b: Self) -> Self { if self > 0.0 { a } else { b } }
         }
     )* };
 }

@@ -3,7 +3,7 @@
 use std::array::from_fn;
 use std::ops::{Add, AddAssign, Div, DivAssign, Mul, MulAssign, Neg, Sub, SubAssign};
 
-use super::number::{Number, integer_power};
+use super::arithmetic::{Number, integer_power};
 
 /// `L` numbers, one a lane. Plain arrays: the compiler makes vector instructions of the loops, and a lane's result is what
 /// the same operation on a single number gives, bit for bit.
@@ -58,7 +58,7 @@ impl<F: Number, const L: usize> Number for Lanes<F, L> {
     fn of(x: f64) -> Self {
         Lanes([F::of(x); L])
     }
-    each!(sqrt abs exp ln sin cos tanh);
+    each!(sqrt abs exp ln sin cos tanh tan asin acos atan sinh cosh exp_m1 ln_1p cbrt);
     #[inline(always)]
     fn powi(self, n: i32) -> Self {
         integer_power(self, n)
@@ -75,6 +75,10 @@ impl<F: Number, const L: usize> Number for Lanes<F, L> {
     fn min(self, other: Self) -> Self {
         Lanes(from_fn(|l| self.0[l].min(other.0[l])))
     }
+    #[inline(always)]
+    fn where_positive(self, a: Self, b: Self) -> Self {
+        Lanes(from_fn(|l| self.0[l].where_positive(a.0[l], b.0[l])))
+    }
 }
 
 #[cfg(test)]
@@ -83,7 +87,7 @@ mod tests {
 
     #[test]
     fn every_operation_is_that_of_the_number() {
-        fn all<T: Number>(x: T, y: T) -> [T; 16] {
+        fn all<T: Number>(x: T, y: T) -> [T; 18] {
             let mut z = x;
             z += y;
             z -= T::of(0.1);
@@ -106,13 +110,15 @@ mod tests {
                 x.powf(y),
                 x.max(y),
                 (x - y).abs().min(y),
+                x.atan().cbrt(),
+                (x - y).where_positive(x, y),
             ]
         }
         let (x, y) = ([0.3_f64, 1.7, 2.5, 0.01], [2.2_f64, 0.4, 2.5, 3.0]);
         let lanes = all(Lanes(x), Lanes(y));
         for l in 0..4 {
             let single = all(x[l], y[l]);
-            (0..16).for_each(|i| assert_eq!(lanes[i].0[l].to_bits(), single[i].to_bits(), "{i}"));
+            (0..18).for_each(|i| assert_eq!(lanes[i].0[l].to_bits(), single[i].to_bits(), "{i}"));
         }
         assert!((0.3f64.powi(-3) - integer_power(0.3, -3)).abs() < 1e-13);
     }

@@ -1,0 +1,20 @@
+//! Derivatives of fields: where the implicit methods have them from.
+//!
+//! * nothing said: dense finite differences;
+//! * [`Structured`]: the zeros are known, or detected, and the differences are coloured;
+//! * [`Differentiable`]: exact, by forward-mode automatic differentiation of a [`Formula`](crate::Formula);
+//! * [`WithJacobian`]: written by the user, dense, banded or sparse.
+//!
+//! May import `scalar`, `error`, `number`, `linalg`, `state`, `field`.
+
+mod detect;
+mod differentiable;
+mod structure;
+mod structured;
+mod trace;
+mod with_jacobian;
+
+pub use differentiable::Differentiable;
+pub use structure::Structure;
+pub use structured::Structured;
+pub use with_jacobian::WithJacobian;
