@@ -4,8 +4,8 @@
 
 mod bdf;
 mod derivative;
-mod radau;
 mod matrix;
+mod radau;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;
