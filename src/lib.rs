@@ -52,6 +52,7 @@ pub use field::{VectorField, field};
 pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
 pub use formula::Formula;
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
+pub use integrate::implicit::consistent_start;
 pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};

@@ -6,7 +6,7 @@ mod stiff;
 
 use common::{coupled, coupled_exact, distance, slope};
 use flowfield::integrate::*;
-use flowfield::{Flow, Solution, Stats};
+use flowfield::{Error, Flow, Solution, Stats, field};
 use ndarray::Array1;
 use stiff::{Boxed, Problem, Vector};
 
@@ -88,7 +88,22 @@ fn reference_problems_are_solved_with_pinned_work() {
     assert!(failed.is_empty(), "work has changed:\n{failed}");
 }
 
-const PINNED: &[[u64; 6]] = &[];
+const PINNED: &[[u64; 6]] = &[
+    [470, 30, 810, 11, 91, 720],      // Bdf on HIRES
+    [703, 57, 1061, 13, 138, 1020],   // Bdf on Robertson
+    [1131, 61, 1568, 20, 171, 1506],  // Bdf on Robertson to 1e11
+    [1453, 140, 2243, 29, 277, 2183], // Bdf on van der Pol
+    [2391, 184, 3784, 56, 393, 3614], // Bdf on Oregonator
+    [1975, 131, 2808, 36, 339, 2806], // Bdf on E5
+    [273, 4, 452, 5, 38, 350],        // Bdf on POLLU
+    [126, 27, 2097, 82, 262, 438],    // RadauIIA5 on HIRES
+    [121, 1, 1298, 107, 240, 285],    // RadauIIA5 on Robertson
+    [294, 1, 3007, 277, 588, 627],    // RadauIIA5 on Robertson to 1e11
+    [515, 7, 4816, 308, 980, 1228],   // RadauIIA5 on van der Pol
+    [589, 61, 7169, 490, 1124, 1701], // RadauIIA5 on Oregonator
+    [444, 1, 3013, 380, 826, 856],    // RadauIIA5 on E5
+    [49, 0, 1010, 33, 86, 100],       // RadauIIA5 on POLLU
+];
 
 #[test]
 fn values_inside_steps_are_as_good_as_their_ends() {
@@ -104,4 +119,52 @@ fn robertsons_sum_is_conserved() {
         let sol = (m.solve)(&stiff::robertson_long(), 1e-6).unwrap();
         assert!((sol.y_end().sum() - 1.0).abs() < 1e-10, "{}: {}", m.name, sol.y_end().sum());
     }
+}
+
+#[test]
+fn auto_is_explicit_where_it_can_be_and_implicit_where_it_must() {
+    // Smooth: never switches, and takes the explicit method's steps.
+    let smooth = |auto: bool| {
+        let start = coupled_exact(0.0);
+        if auto {
+            let mut flow = Flow::new(coupled(), Auto::new()).tol(1e-8);
+            let sol = flow.solve(0.0, 2.0, start).unwrap();
+            assert_eq!(flow.integrator().switches(), 0);
+            sol.stats
+        } else {
+            Flow::new(coupled(), Tsit5::new()).tol(1e-8).solve(0.0, 2.0, start).unwrap().stats
+        }
+    };
+    assert_eq!(smooth(true), smooth(false));
+    // Stiff: close to the implicit method's work.
+    for p in [stiff::hires(), stiff::van_der_pol(), stiff::robertson(), stiff::oregonator()] {
+        let auto = solve(Auto::new(), &p, 1e-6).unwrap();
+        let implicit = solve(Rodas5P::new(), &p, 1e-6).unwrap();
+        assert!(p.error(auto.y_end()) < 1e-3, "{}: {}", p.name, p.error(auto.y_end()));
+        let (a, b) = (auto.stats.accepted, implicit.stats.accepted);
+        assert!(a < 2 * b + 500, "{}: {a} steps against {b}", p.name);
+    }
+    // Another pair, and both ways: a mode that is fast only at first.
+    let fading = field(|t: f64, y: &[f64; 2], d: &mut [f64; 2]| {
+        let rate = 1e4 * (-t).exp() + 1.0;
+        *d = [-rate * (y[0] - t.cos()) - t.sin(), y[0] - y[1]];
+    });
+    let mut flow = Flow::new(fading, Auto::of(Vern7::new(), Bdf::new())).tol(1e-8);
+    let end = flow.solve(0.0, 30.0, [2.0, 0.0]).unwrap();
+    assert!(flow.integrator().switches() >= 2, "{}", flow.integrator().switches());
+    assert!((end.y_end()[0] - 30f64.cos()).abs() < 1e-5, "{:?}", end.y_end());
+}
+
+#[test]
+fn an_explicit_method_says_that_a_problem_is_stiff_and_only_then() {
+    let p = stiff::hires();
+    let mut flow = Flow::new((p.field)(), Tsit5::new()).max_steps(4000);
+    let e = flow.solve(0.0, 300.0, Array1::from(p.start.clone())).unwrap_err().error;
+    assert!(matches!(e, Error::Stiff { method: "Tsit5", fastest, .. } if fastest > 2.0), "{e}");
+    assert!(e.to_string().contains("Rodas5P") && e.to_string().contains("Bdf"));
+    let lorenz = field(|_t, y: &[f64; 3], d: &mut [f64; 3]| {
+        *d = [10.0 * (y[1] - y[0]), y[0] * (28.0 - y[2]) - y[1], y[0] * y[1] - 8.0 / 3.0 * y[2]];
+    });
+    let e = Flow::new(lorenz, Tsit5::new()).max_steps(300).solve(0.0, 1e3, [1.0; 3]).unwrap_err().error;
+    assert!(matches!(e, Error::TooManySteps { .. }), "{e}");
 }

@@ -2,7 +2,7 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`precondition`]ed steps
+//! for diffusion, [`Adams`] methods of variable order, [`Auto`] that chooses between explicit and implicit, [`implicit`] ones for stiff problems, [`precondition`]ed steps
 //! (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
@@ -11,6 +11,7 @@
 
 mod adams;
 mod alternating;
+mod auto;
 pub mod control;
 pub mod explicit;
 pub mod implicit;
@@ -26,11 +27,13 @@ mod tolerance;
 
 pub use adams::Adams;
 pub use alternating::{Alternating, Player};
+pub use auto::Auto;
 pub use control::{Controller, Verdict};
 pub use explicit::{
     Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Extragradient, Heun, Midpoint, Ralston,
     Rk4, Rk38, SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
+pub(crate) use implicit::check_start;
 pub use implicit::{Bdf, RadauIIA5, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Work};

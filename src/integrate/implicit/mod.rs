@@ -3,6 +3,7 @@
 //! or sparse ([`Structured`](crate::Structured)).
 
 mod bdf;
+mod consistent;
 mod derivative;
 mod matrix;
 mod radau;
@@ -12,6 +13,8 @@ mod system;
 pub mod tableau;
 
 pub use bdf::Bdf;
+pub(crate) use consistent::check_start;
+pub use consistent::consistent_start;
 pub use radau::RadauIIA5;
 pub use rosenbrock::Rosenbrock;
 
