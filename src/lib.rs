@@ -31,6 +31,7 @@ mod flow;
 mod formula;
 pub mod game;
 pub mod gradient;
+pub mod guide;
 mod halves;
 pub mod integrate;
 mod jacobian;
