@@ -347,6 +347,42 @@ pub enum Error {
         /// What the system said.
         reason: String,
     },
+    /// A file that is not a checkpoint, or is damaged.
+    #[error(
+        "{path} cannot be read as a safetensors file: {reason}; it may be cut short or of another kind, take an earlier one"
+    )]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint of something else.
+    #[error(
+        "{path}: {name} is {found}, but {expected} is needed; build the network and the flow that the file was written with"
+    )]
+    CheckpointMismatch {
+        /// The file.
+        path: String,
+        /// The tensor or value.
+        name: String,
+        /// What was needed.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A file of data that cannot be understood.
+    #[error(
+        "{path}, line {line}: {reason}; a table has the same number of numbers in each line, after an optional header"
+    )]
+    Table {
+        /// The file.
+        path: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
+        reason: String,
+    },
     /// The caller's observer stopped the run.
     #[error("stopped by the observer at t = {t} after {steps} steps; what was computed until then is kept")]
     Stopped {

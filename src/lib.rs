@@ -21,6 +21,8 @@
 //! Who owns what: the **field** its scratch, the **integrator** its stages, the **flow** the clock, the **caller** the
 //! state and the loop. Hence nothing is allocated after the first step, and stepping by hand is as easy as `solve`.
 
+#[cfg(feature = "safetensors")]
+pub mod checkpoint;
 mod clip;
 pub mod dataset;
 pub mod ensemble;
@@ -40,6 +42,7 @@ pub mod low_rank;
 mod mass;
 pub mod matching;
 pub mod measure;
+mod memory;
 pub mod metric;
 pub mod nn;
 pub mod noise;
@@ -65,6 +68,7 @@ pub use integrate::Stats;
 pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};
+pub use memory::{Memories, Remembered};
 pub use number::{Dual, Lanes, Number};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Polynomial, Tolerance, Verdict};
+use crate::memory::Memories;
 use crate::{Error, Result, State, VectorField};
 
 /// A method that takes a state from `t` to `t + h` along a field. It never knows what it moves.
@@ -120,6 +121,12 @@ pub trait Integrator<S: State> {
     /// run gives up. `steps`: the run's step budget is used up, and not its step size.
     fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
         let _ = (t, h, steps);
+        None
+    }
+
+    /// What the method remembers from step to step, once it is prepared, for checkpoints: nothing left out, so that a run
+    /// resumed from it goes on bit by bit. `None` (the default) if it cannot be kept.
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
         None
     }
 

@@ -5,6 +5,7 @@ use num_traits::Float as _;
 use super::combine::{Dynamic, combine, weighted_sum};
 use super::tableau::{ExtraStage, Interpolant, Method, Tableau, row, unrolled};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
+use crate::memory::Memories;
 use crate::state::check_layout;
 use crate::{Real, Result, State, VectorField};
 use std::fmt;
@@ -77,6 +78,11 @@ impl<M: Method<N>, S: State, const N: usize> fmt::Debug for ExplicitRk<M, S, N> 
 impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, N> {
     fn name(&self) -> &'static str {
         Self::T.name
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        // A last stage that the next step could reuse is evaluated again.
+        Some(Vec::new())
     }
 
     fn order(&self) -> Option<u32> {
