@@ -1,5 +1,7 @@
 //! A field whose length is bounded.
 
+use crate::memory::Memories;
+use crate::noise::Noise;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// A field scaled down where its Euclidean length exceeds a bound: gradient clipping by global norm
@@ -43,8 +45,16 @@ impl<S: State, V: VectorField<S>> VectorField<S> for ClipNorm<V> {
         self.field.redraw()
     }
 
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        self.field.noise()
+    }
+
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()
+    }
+
+    fn memory(&mut self) -> Memories<'_, S> {
+        self.field.memory()
     }
 
     fn check(&self, y: &S) -> Result<()> {

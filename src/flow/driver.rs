@@ -310,6 +310,7 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         check_state(y)?;
         self.check_mass()?;
         self.field.check(y)?;
+        self.check_noise(false)?;
         if !self.clock.next.as_ref().is_some_and(|next| next.same_shape(y)) {
             self.integrator.init(y)?;
             self.clock.next = Some(y.clone());
@@ -341,6 +342,26 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         self.field.check(y0)
     }
 
+    /// Noise needs a method that follows it, and adaptive steps a path that does not depend on them.
+    pub(super) fn check_noise(&mut self, adaptive: bool) -> Result<()> {
+        let method = self.integrator.name();
+        let takes = self.integrator.takes_noise();
+        match self.field.noise() {
+            None if takes => Err(Error::NoNoise { method }),
+            Some(_) if !takes => Err(Error::Unsupported {
+                what: method,
+                with: "a field with noise, which it would leave out",
+                instead: "take a stochastic method, such as EulerMaruyama",
+            }),
+            Some(noise) if adaptive && !noise.is_path() => Err(Error::Unsupported {
+                what: "noise drawn step by step",
+                with: "adaptive steps, whose rejections would choose among the draws",
+                instead: "give the noise by .seed(n) instead of .fresh(n), or take fixed steps",
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// A method that took the field's value for the slope would solve something else.
     fn check_mass(&self) -> Result<()> {
         if self.field.mass().is_none() || self.integrator.takes_mass() {
@@ -356,6 +377,25 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
     /// Work done by [`steps`](Self::steps) so far.
     pub fn stats(&self) -> Stats {
         self.clock.stats.with(self.integrator.work())
+    }
+
+    /// The clock of [`steps`](Self::steps): time, and steps taken.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn clock(&self) -> (f64, u64) {
+        (self.clock.t, self.clock.steps)
+    }
+
+    /// Prepares for going on from `y` at this time.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn revive(&mut self, t: f64, steps: u64, y: &S) -> Result<()> {
+        self.integrator.init(y)?;
+        self.clock = Clock { t, steps, stats: Stats::default(), next: Some(y.clone()) };
+        Ok(())
+    }
+
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn parts_mut(&mut self) -> (&mut V, &mut I) {
+        (&mut self.field, &mut self.integrator)
     }
 
     /// Makes the next call of [`steps`](Self::steps) prepare the integrator anew.
