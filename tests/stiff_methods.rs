@@ -6,7 +6,7 @@ mod stiff;
 
 use common::{coupled, coupled_exact, distance, slope};
 use flowfield::integrate::*;
-use flowfield::{Error, Flow, Solution, Stats, field};
+use flowfield::{Error, Flow, Solution, Stats, WithJacobian, field};
 use ndarray::Array1;
 use stiff::{Boxed, Problem, Vector};
 
@@ -167,4 +167,42 @@ fn an_explicit_method_says_that_a_problem_is_stiff_and_only_then() {
     });
     let e = Flow::new(lorenz, Tsit5::new()).max_steps(300).solve(0.0, 1e3, [1.0; 3]).unwrap_err().error;
     assert!(matches!(e, Error::TooManySteps { .. }), "{e}");
+}
+
+#[test]
+fn what_newton_cannot_solve_is_named_with_its_time() {
+    fn refused<I: Integrator<[f64; 1]>>(name: &'static str, make: fn() -> I) {
+        // A Jacobian of NaN has no factors.
+        let decay = field(|_t, y: &[f64; 1], d: &mut [f64; 1]| d[0] = -y[0]);
+        let nan = WithJacobian::new(decay, |_t, _y: &[f64; 1], jac: &mut [f64]| jac.fill(f64::NAN));
+        let e = Flow::new(nan, make()).solve(1.0, 2.0, [1.0]).unwrap_err().error;
+        assert!(matches!(e, Error::SingularMatrix { method, t: 1.0, .. } if method == name), "{name}: {e}");
+        // A field that is another one each time it is asked.
+        let mut sign = 1e30;
+        let restless = field(move |_t, _y: &[f64; 1], d: &mut [f64; 1]| {
+            sign = -sign;
+            d[0] = sign;
+        });
+        let e = Flow::new(restless, make()).first_step(1e-3).solve(1.0, 2.0, [1.0]).unwrap_err().error;
+        let named = matches!(e, Error::NewtonFailed { method, t: 1.0, .. } if method == name);
+        assert!(named || matches!(e, Error::StepUnderflow { t: 1.0, .. }), "{name}: {e}");
+        // A field that is not finite is the field's fault.
+        let pole = field(|_t, y: &[f64; 1], d: &mut [f64; 1]| d[0] = if y[0] > 1.0 { f64::NAN } else { 1.0 });
+        let e = Flow::new(pole, make()).solve(0.0, 2.0, [0.5]).unwrap_err().error;
+        assert!(matches!(e, Error::FieldNotFinite { .. }), "{name}: {e}");
+    }
+    refused("Bdf", Bdf::new);
+    refused("RadauIIA5", RadauIIA5::new);
+}
+
+#[test]
+fn single_precision_works() {
+    fn run<I: Integrator<[f32; 2]>>(method: I) -> f32 {
+        let f = field(|_t, y: &[f32; 2], d: &mut [f32; 2]| *d = [-1000.0 * (y[0] - y[1].cos()), 1.0]);
+        Flow::new(f, method).tol(1e-4).solve(0.0, 1.0, [0.0, 0.0]).unwrap().y_end()[0]
+    }
+    for (name, y) in [("Bdf", run(Bdf::new())), ("Radau", run(RadauIIA5::new())), ("Auto", run(Auto::new()))]
+    {
+        assert!((y - 1f32.cos()).abs() < 5e-3, "{name}: {y}");
+    }
 }
