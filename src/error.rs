@@ -225,6 +225,18 @@ pub enum Error {
         /// The last step size tried.
         h: f64,
     },
+    /// The initial state of a system with algebraic equations does not satisfy them.
+    #[error(
+        "the state at t = {t} does not satisfy the algebraic equations: component {component} is off by about {correction:e}; call flowfield::consistent_start(&mut field, t, &y) for a state nearby that does"
+    )]
+    InconsistentStart {
+        /// The time.
+        t: f64,
+        /// The component that Newton's iteration would move most.
+        component: usize,
+        /// By how much.
+        correction: f64,
+    },
     /// The step size fell below round-off of the time.
     #[error(
         "the step size {h:e} underflows at t = {t}: component {component} cannot meet its tolerance; the solution may be singular here, the problem stiff (take an implicit method), or atol too small for that component"
@@ -236,6 +248,24 @@ pub enum Error {
         h: f64,
         /// The component with the largest scaled error.
         component: usize,
+    },
+    /// The step budget of an explicit method is used up, by steps that stability holds down and not accuracy.
+    #[error(
+        "the problem is stiff: {steps} steps of {method} reached t = {t} only, with steps of {h:e} that stability holds down (fastest mode |hλ| = {fastest:.1}, stable up to {bound:.1}); take an implicit method such as Rodas5P (small systems) or Bdf (large ones), or Auto"
+    )]
+    Stiff {
+        /// The method's name.
+        method: &'static str,
+        /// Steps taken.
+        steps: u64,
+        /// The time reached.
+        t: f64,
+        /// The last step size.
+        h: f64,
+        /// |hλ| of the fastest mode, as estimated.
+        fastest: f64,
+        /// The largest |hλ| at which the method is stable.
+        bound: f64,
     },
     /// The step budget is used up.
     #[error(

@@ -117,6 +117,17 @@ pub trait Integrator<S: State> {
         false
     }
 
+    /// The largest `|hλ|`, for real negative `λ`, at which the method is stable, if it is explicit and knows.
+    fn stability_bound(&self) -> Option<f64> {
+        None
+    }
+
+    /// An estimate of `|hλ|` for the fastest mode of the step just taken, at no cost.
+    fn stiffness(&self, h: S::Elem) -> Option<S::Elem> {
+        let _ = h;
+        None
+    }
+
     /// Why steps from time `t` fail or stay tiny, where the method knows better than the step's error tells; asked when a
     /// run gives up. `steps`: the run's step budget is used up, and not its step size.
     fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
