@@ -52,7 +52,10 @@ pub use field::{VectorField, field};
 pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
 pub use formula::Formula;
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
-pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
+pub use jacobian::{
+    ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
+    WithJacobian,
+};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};
 pub use number::{Dual, Lanes, Number};

@@ -5,11 +5,15 @@ mod banded;
 mod colour;
 mod dense;
 mod pattern;
+mod rotations;
 mod scalar;
+mod sparse;
 mod update;
 
 pub(crate) use banded::BandLu;
 pub(crate) use colour::Colouring;
 pub(crate) use dense::Lu;
 pub use pattern::Pattern;
+pub(crate) use rotations::Rotations;
 pub(crate) use scalar::{Complex, Scalar};
+pub(crate) use sparse::SparseLu;

@@ -29,6 +29,17 @@ impl Pattern {
         if let Some(&(row, column)) = places.iter().find(|(i, j)| *i >= n || *j >= n) {
             return Err(Error::EntryOutside { row, column, n });
         }
+        Ok(Self::sorted(n, places))
+    }
+
+    /// The pattern with the whole diagonal; its places were given as this pattern's, then those of the diagonal.
+    pub(crate) fn with_diagonal(&self) -> Self {
+        let n = self.n();
+        let places: Vec<_> = self.places().chain((0..n).map(|i| (i, i))).collect();
+        Self::sorted(n, &places)
+    }
+
+    fn sorted(n: usize, places: &[(usize, usize)]) -> Self {
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_unstable_by_key(|&k| (places[k].1, places[k].0));
         let (mut starts, mut rows, mut given) = (vec![0; n + 1], Vec::new(), vec![0; places.len()]);
@@ -43,7 +54,7 @@ impl Pattern {
             given[k] = rows.len() as u32 - 1;
         }
         (0..n).for_each(|j| starts[j + 1] += starts[j]);
-        Ok(Pattern { starts, rows, given })
+        Pattern { starts, rows, given }
     }
 
     /// The pattern with these ascending rows in each column.

@@ -4,6 +4,7 @@
 
 mod bdf;
 mod derivative;
+mod krylov;
 mod matrix;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
