@@ -1,5 +1,7 @@
 //! What moves it: a vector field.
 
+use std::ops::Range;
+
 use crate::halves::Half;
 use crate::mass::MassMatrix;
 use crate::{Result, State, Structure};
@@ -74,6 +76,14 @@ pub trait VectorField<S: State> {
         true
     }
 
+    /// Writes at least the components `part` of `f(t, y)`, in row-major order, to `dy`; the others of `dy` are then
+    /// arbitrary. Methods that move one part of a state at a time ask for no more than that; by default the whole field is
+    /// evaluated.
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        let _ = part;
+        self.eval(t, y, dy);
+    }
+
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
     /// Returns true if the field jumped: nothing evaluated before may then be used again.
     fn redraw(&mut self) -> bool {
@@ -126,6 +136,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     }
     fn eval_half(&mut self, half: Half, t: S::Elem, y: &S, dy: &mut S) -> bool {
         (**self).eval_half(half, t, y, dy)
+    }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        (**self).eval_part(part, t, y, dy);
     }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
@@ -200,6 +213,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         let counts = self.field.eval_half(half, t, y, dy);
         *self.evals += u64::from(counts);
         counts
+    }
+    fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
+        *self.evals += 1;
+        self.field.eval_part(part, t, y, dy);
     }
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()

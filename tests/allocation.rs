@@ -4,6 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use flowfield::dataset::{moons, normal};
+use flowfield::game::*;
 use flowfield::integrate::*;
 use flowfield::matching::Matching;
 use flowfield::nn::{Mlp, Network};
@@ -53,6 +54,10 @@ fn fixed_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
     allocations(|| flow.steps(50, 0.01, &mut y).unwrap())
 }
 
+fn alternating() -> Alternating<Adam<Array1<f64>>, f64> {
+    Alternating::new([Player::new(0..40, Adam::default()).turns(2), Player::new(40..100, Adam::default())])
+}
+
 fn adaptive_steps<I: Integrator<Array1<f64>>>(integrator: I) -> u64 {
     let mut flow = Flow::new(oscillator(), integrator).tol(1e-4);
     let mut run = flow.stepper(0.0, 30.0, Array1::ones(100)).unwrap();
@@ -76,6 +81,10 @@ fn fixed_steps_do_not_allocate() {
         ("Tsit5", fixed_steps(Tsit5::new())),
         ("Momentum", fixed_steps(Momentum::new(0.9))),
         ("Adam", fixed_steps(Adam::default())),
+        ("RMSProp", fixed_steps(RmsProp::default())),
+        ("Optimistic", fixed_steps(Optimistic::default())),
+        ("Clamped Adam", fixed_steps(Clamped::new(Adam::default(), 0..10, 0.5))),
+        ("Alternating Adam", fixed_steps(alternating())),
         ("Ema of Adam", fixed_steps(Ema::new(Adam::default(), 0.99))),
     ] {
         assert_eq!(count, 0, "{name}");
@@ -113,6 +122,41 @@ fn training_and_sampling_a_network_do_not_allocate() {
     let mut sampling = Flow::new(net.field(&theta), Heun::new());
     sampling.step(0.01, &mut x).unwrap();
     assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "sampling");
+}
+
+#[test]
+fn games_do_not_allocate() {
+    let data = moons::<f32>(500, 0.05, 0);
+    let (generator, critic) = (Mlp::new(2, &[32, 32], 2), Mlp::new(2, &[32, 32], 1));
+    let game = || Gan::new(&generator, &critic, &data, 64);
+    let penalised = || game().penalty(Penalty::wgan_gp(1.0));
+    let turns =
+        [Player::new(game().critic(), Adam::default()), Player::new(game().generator(), Adam::default())];
+    let steps = |game: Gan<'_, Mlp, Mlp, f32>| {
+        let mut theta = game.init(0);
+        let mut flow = Flow::new(game, Ema::new(Adam::default(), 0.99));
+        flow.step(1e-3, &mut theta).unwrap();
+        allocations(|| flow.steps(10, 1e-3, &mut theta).unwrap())
+    };
+    assert_eq!(steps(penalised()), 0, "penalty");
+    assert_eq!(steps(penalised().loss(GanLoss::Wasserstein).estimator(Estimator::Line)), 0, "line");
+    assert_eq!(steps(penalised().regulariser(Regulariser::OdeGan(0.1))), 0, "ODE-GAN");
+    assert_eq!(steps(game().regulariser(Regulariser::Consensus(0.1))), 0, "consensus");
+    let mut theta = game().init(0);
+    let mut flow = Flow::new(penalised(), Alternating::new(turns));
+    flow.steps(2, 1e-3, &mut theta).unwrap();
+    assert_eq!(allocations(|| flow.steps(10, 1e-3, &mut theta).unwrap()), 0, "in turn");
+
+    let psi = Network::<f32>::init(&critic, 1);
+    let mut phi = Network::<f32>::init(&generator, 2);
+    let along = || DiscriminatorFlow::new(&critic, &psi);
+    let mut flow = Flow::new(PullBack::new(&generator, along(), 64), Euler::new());
+    flow.step(1e-3, &mut phi).unwrap();
+    assert_eq!(allocations(|| flow.steps(10, 1e-3, &mut phi).unwrap()), 0, "pulled back");
+    let mut z = normal::<f32>((100, 2), 0);
+    let mut flow = Flow::new(LatentFlow::new(&generator, &phi, along()), Euler::new());
+    flow.step(1e-3, &mut z).unwrap();
+    assert_eq!(allocations(|| flow.steps(10, 1e-3, &mut z).unwrap()), 0, "latents");
 }
 
 #[test]

@@ -217,6 +217,50 @@ fn vjp_of_jvp_is_the_difference_quotient_of_jvp() {
 }
 
 #[test]
+fn vjp_of_tangent_is_the_difference_quotient_of_jvp() {
+    laws(|name, net| {
+        for dx in [true, false] {
+            let mut p = point::<f64>(net);
+            if !dx {
+                p.dx.fill(0.0);
+            }
+            let (mut theta_bar, mut xbar) = (Array1::zeros(net.n_params()), Array2::zeros(p.x.dim()));
+            let (mut y, mut tape) = (Array2::zeros(p.ybar.dim()), net.tape(ROWS));
+            net.forward(&p.theta, &p.x, &mut y, &mut tape).unwrap();
+            let along = (Some(&p.dtheta), dx.then_some(&p.dx));
+            let along = (along.0.map(|v| &**v), along.1.map(|v| &**v));
+            net.vjp_of_tangent(&p.theta, &p.ybar, along, Some(&mut theta_bar), Some(&mut xbar), &mut tape)
+                .unwrap();
+            // Along another direction than the tangent's.
+            let q = Point { dtheta: parameters(net, 7), dx: numbers(ROWS, net.inputs(), 8), ..point(net) };
+            let got = dot(&theta_bar, &q.dtheta) + dot(&xbar, &q.dx);
+            let want = difference(&q, |theta, x| dot(&p.ybar, &jvp(net, &p, theta, x, true)));
+            assert!((got - want).abs() < 2e-6 * (1.0 + want.abs()), "{name}: {got} against {want}");
+        }
+    });
+}
+
+#[test]
+fn slope_gradient_is_forward_vjp_then_vjp_of_jvp() {
+    laws(|name, net| {
+        let p = point::<f64>(net);
+        let ones = Array2::ones(p.ybar.dim());
+        let (_, v) = vjp::<f64>(net, &Point { ybar: ones.clone(), ..point(net) });
+        // The loss Σ v⁴/4.
+        let (want, _) = vjp_of_jvp(net, &Point { ybar: ones, dx: v.mapv(|v| v * v * v), ..point(net) });
+        let mut got = Array1::ones(net.n_params());
+        let quartic = |_: usize, v: &[f64], bar: &mut [f64]| {
+            bar.iter_mut().zip(v).for_each(|(bar, v)| *bar = v * v * v);
+            v.iter().map(|v| v.powi(4) / 4.0).sum()
+        };
+        let value = net.slope_gradient(&p.theta, &p.x, quartic, &mut got, &mut net.tape(ROWS)).unwrap();
+        assert_relative_eq!(value, v.mapv(|v| v.powi(4) / 4.0).sum(), max_relative = 1e-13);
+        close(&(got - 1.0), &want);
+        assert!(!name.is_empty());
+    });
+}
+
+#[test]
 fn single_precision_is_close_to_double() {
     laws(|name, net| {
         let (p, q) = (point::<f64>(net), point::<f32>(net));

@@ -21,6 +21,13 @@ fn everything(rows: usize) -> Vec<u32> {
     net.vjp(&theta, &ybar, Some(&mut theta_bar), Some(&mut xbar), &mut tape).unwrap();
     net.jvp(&theta, Some(&theta), Some(&dx), &mut dy, &mut tape).unwrap();
     net.vjp_of_jvp(&theta, &ybar, &dx, Some(&mut theta_bar), Some(&mut xbar), &mut tape).unwrap();
+    net.vjp_of_tangent(&theta, &ybar, (Some(&theta), Some(&dx)), Some(&mut theta_bar), None, &mut tape)
+        .unwrap();
+    let steep = |_: usize, v: &[f32], bar: &mut [f32]| {
+        bar.copy_from_slice(v);
+        v.iter().map(|v| v * v).sum::<f32>()
+    };
+    net.slope_gradient(&theta, &x, steep, &mut theta_bar, &mut tape).unwrap();
     let all = y.iter().chain(&dy).chain(&xbar).chain(&theta_bar).chain(&gradient).chain([&loss]);
     all.map(|v| v.to_bits()).collect()
 }

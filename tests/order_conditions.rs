@@ -7,8 +7,8 @@
 use flowfield::integrate::explicit::low_storage::LowStorageMethod;
 use flowfield::integrate::explicit::tableau::{Interpolant, Method, Tableau};
 use flowfield::integrate::explicit::tableaux::{
-    Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33, SspRk43,
-    Tsit5, Vern6, Vern7, Vern8, Vern9,
+    Bs3, CarpenterKennedy, Dop853, Dopri5, Euler, Extragradient, Heun, Midpoint, Ralston, Rk4, Rk38, SspRk33,
+    SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
 
 /// A tableau without its number of stages in the type, the interpolant's stages appended to `a` and `c`.
@@ -54,6 +54,7 @@ fn view<const S: usize>(t: &Tableau<S>) -> View {
 fn catalogue() -> Vec<View> {
     vec![
         view(&Euler::TABLEAU),
+        view(&Extragradient::TABLEAU),
         view(&Midpoint::TABLEAU),
         view(&Heun::TABLEAU),
         view(&Ralston::TABLEAU),

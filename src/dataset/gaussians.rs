@@ -18,6 +18,25 @@ pub fn normal<F: Real>(shape: (usize, usize), seed: u64) -> Array2<F> {
     Array2::from_shape_simple_fn(shape, || rng.normal())
 }
 
+/// Gaussians on a square grid: `side × side` centres with the given spacing around the origin, standard deviation `std` per axis.
+///
+/// ```
+/// let x = flowfield::dataset::grid_gaussians::<f32>(1_000, 5, 2.0, 0.05, 0);       // the 25 Gaussians of the GAN papers
+/// assert!(x.iter().all(|x| x.abs() < 4.5));
+/// ```
+pub fn grid_gaussians<F: Real>(n: usize, side: usize, spacing: f64, std: f64, seed: u64) -> Array2<F> {
+    let mut rng = Rng::new(seed, 0);
+    let middle = 0.5 * (side as f64 - 1.0);
+    let mut x = Array2::zeros((n, 2));
+    for mut row in x.rows_mut() {
+        let cell = rng.below(side * side);
+        for (x, index) in row.iter_mut().zip([cell % side, cell / side]) {
+            *x = F::of(spacing * (index as f64 - middle) + std * rng.normal::<f64>());
+        }
+    }
+    x
+}
+
 /// Eight Gaussians on a circle: centres at angles kπ/4 with the given radius, standard deviation `std` per axis.
 ///
 /// The common flow-matching toy set has radius 5 and, its variance being square-rooted twice, a standard

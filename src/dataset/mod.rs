@@ -5,5 +5,5 @@
 mod gaussians;
 mod moons;
 
-pub use gaussians::{eight_gaussians, normal};
+pub use gaussians::{eight_gaussians, grid_gaussians, normal};
 pub use moons::moons;

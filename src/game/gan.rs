@@ -2,11 +2,15 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::ops::Range;
 
 use ndarray::{Array1, Array2, Axis, s};
 
+use super::evaluation::{Estimator, Evaluation, Work};
 use super::loss::GanLoss;
+use super::minibatch::Minibatch;
 use super::penalty::{Penalty, PenaltyPoints};
+use super::regulariser::{Memory, Regulariser};
 use crate::nn::Network;
 use crate::parameter_flow::ParameterFlow;
 use crate::rng::Rng;
@@ -22,7 +26,7 @@ use crate::{Error, Real, Result, VectorField};
 ///
 /// Both players move at once: it is the joint field that is integrated, never one player at a time (on the bilinear game
 /// RK4 then spirals in where Euler spirals out). A minibatch of data, noise and interpolation points is drawn before each
-/// step and kept between its stages.
+/// step and kept between its stages. For players that move in turn, see [`generator`](Self::generator).
 ///
 /// ```
 /// use flowfield::{Flow, dataset::eight_gaussians, game::{Gan, Penalty}, integrate::Adam, nn::Mlp};
@@ -38,8 +42,7 @@ pub struct Gan<'a, G: Network<F>, C: Network<F>, F: Real> {
     critic: &'a C,
     data: &'a Array2<F>,
     batch: usize,
-    loss: GanLoss,
-    penalty: Option<Penalty>,
+    rules: Rules,
     /// Time scales of generator and critic.
     rates: [f64; 2],
     seed: u64,
@@ -49,20 +52,13 @@ pub struct Gan<'a, G: Network<F>, C: Network<F>, F: Real> {
     losses: [F; 2],
 }
 
-/// The minibatch and the workspace for it.
-struct Work<G, C, F> {
-    generator: G,
-    critic: C,
-    noise: Array2<F>,
-    real: Array2<F>,
-    fake: Array2<F>,
-    points: Array2<F>,
-    /// Mixing weights of the interpolation points.
-    mix: Vec<F>,
-    /// Critic outputs, cotangents of them, and row gradients.
-    d: Array2<F>,
-    dbar: Array2<F>,
-    slope: Array2<F>,
+/// What the players go for.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rules {
+    pub loss: GanLoss,
+    pub penalties: [Option<Penalty>; 2],
+    pub estimator: Estimator,
+    pub regulariser: Option<Regulariser>,
 }
 
 impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
@@ -73,8 +69,7 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
             critic,
             data,
             batch,
-            loss: GanLoss::default(),
-            penalty: None,
+            rules: Rules::default(),
             rates: [1.0; 2],
             seed: 0,
             step: 0,
@@ -87,18 +82,40 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
     /// The objective (default: non-saturating).
     #[must_use]
     pub fn loss(mut self, loss: GanLoss) -> Self {
-        self.loss = loss;
+        self.rules.loss = loss;
         self
     }
 
     /// A penalty on the critic's slope (default: none).
     #[must_use]
     pub fn penalty(mut self, penalty: Penalty) -> Self {
-        self.penalty = Some(penalty);
+        self.rules.penalties[0] = Some(penalty);
         self
     }
 
-    /// Time scales of the two players (default 1 and 1): how fast each moves along its own descent.
+    /// A second penalty, elsewhere: R1 and R2 together, for instance.
+    #[must_use]
+    pub fn and_penalty(mut self, penalty: Penalty) -> Self {
+        self.rules.penalties[1] = Some(penalty);
+        self
+    }
+
+    /// From which rows the critic's objective is estimated (default: the ends).
+    #[must_use]
+    pub fn estimator(mut self, estimator: Estimator) -> Self {
+        self.rules.estimator = estimator;
+        self
+    }
+
+    /// A norm of the players' gradients that they also go down (default: none).
+    #[must_use]
+    pub fn regulariser(mut self, regulariser: Regulariser) -> Self {
+        self.rules.regulariser = Some(regulariser);
+        self
+    }
+
+    /// Time scales of the two players (default 1 and 1): how fast each moves along its own descent. Methods that rescale
+    /// the field, as Adam does, undo them: there, see [`Player::rate`](crate::integrate::Player::rate).
     #[must_use]
     pub fn rates(mut self, generator: f64, critic: f64) -> Self {
         self.rates = [generator, critic];
@@ -119,6 +136,34 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
         Array1::from_vec(theta)
     }
 
+    /// Where the generator's parameters are in `theta`: what [`Alternating`](crate::integrate::Alternating) players,
+    /// a [`Clamped`](crate::integrate::Clamped) critic and the like are told.
+    ///
+    /// ```
+    /// use flowfield::{Flow, dataset::eight_gaussians, game::{Gan, Penalty}, nn::Mlp};
+    /// use flowfield::integrate::{Adam, Alternating, Player};
+    /// let data = eight_gaussians::<f32>(1_000, 2.0, 0.05, 0);
+    /// let (generator, critic) = (Mlp::new(2, &[32, 32], 2), Mlp::new(2, &[32, 32], 1));
+    /// let game = Gan::new(&generator, &critic, &data, 64).penalty(Penalty::reflow());
+    /// let adam = || Adam::default().betas(0.5, 0.9);
+    /// let turns = Alternating::new([
+    ///     Player::new(game.critic(), adam()).turns(5),         // five critic steps,
+    ///     Player::new(game.generator(), adam()),               // each on its own minibatch, then one of the generator
+    /// ]);
+    /// let mut theta = game.init(0);
+    /// Flow::new(game, turns).steps(6 * 10, 1e-3, &mut theta)?;
+    /// # Ok::<(), flowfield::Error>(())
+    /// ```
+    pub fn generator(&self) -> Range<usize> {
+        0..self.generator.n_params()
+    }
+
+    /// Where the critic's parameters are in `theta`.
+    pub fn critic(&self) -> Range<usize> {
+        let n = self.generator.n_params();
+        n..n + self.critic.n_params()
+    }
+
     /// The generator's part of `theta`.
     pub fn generator_part(&self, theta: &Array1<F>) -> Array1<F> {
         theta.slice(s![..self.generator.n_params().min(theta.len())]).to_owned()
@@ -131,66 +176,49 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
 
     fn draw(&mut self) {
         let (batch, d) = (self.batch, self.data.ncols());
+        let sizes = [self.generator.n_params(), self.critic.n_params()];
         let work = self.work.get_or_insert_with(|| Work {
             generator: self.generator.tape(batch),
             critic: self.critic.tape(batch),
-            noise: Array2::zeros((batch, self.generator.inputs())),
-            real: Array2::zeros((batch, d)),
-            fake: Array2::zeros((batch, d)),
-            points: Array2::zeros((batch, d)),
-            mix: vec![F::zero(); batch],
+            rows: Minibatch::new(batch, self.generator.inputs(), d),
             d: Array2::zeros((batch, 1)),
             dbar: Array2::zeros((batch, 1)),
             slope: Array2::zeros((batch, d)),
+            memory: self.rules.regulariser.map(|_| Memory::new(batch, d, sizes)),
         });
-        let mut rng = Rng::new(self.seed, self.step);
+        work.rows.draw(self.data, Rng::new(self.seed, self.step));
         self.step += 1;
-        for mut row in work.real.rows_mut() {
-            row.assign(&self.data.row(rng.below(self.data.nrows())));
-        }
-        work.noise.iter_mut().for_each(|z| *z = rng.normal());
-        work.mix.iter_mut().for_each(|u| *u = rng.uniform());
     }
 
-    fn field(&mut self, theta: &Array1<F>, dtheta: &mut Array1<F>) -> Result<()> {
+    /// The field of the players asked for (generator, critic); the other's half is scratch.
+    fn field(
+        &mut self,
+        theta: &Array1<F>,
+        dtheta: &mut Array1<F>,
+        (generator, critic): (bool, bool),
+    ) -> Result<()> {
         let Some(work) = &mut self.work else { return Ok(()) };
         let n = self.generator.n_params();
-        let (gen_theta, critic_theta) = theta.view().split_at(Axis(0), n);
-        dtheta.fill(F::zero());
-        let (mut gen_field, mut critic_field) = dtheta.view_mut().split_at(Axis(0), n);
-        let loss = self.loss;
-        self.generator.forward(&gen_theta, &work.noise, &mut work.fake, &mut work.generator)?;
-
-        // Generated rows: the weighted slope moves the generator, the objective's derivative the critic.
-        self.critic.forward(&critic_theta, &work.fake, &mut work.d, &mut work.critic)?;
-        let of_generator = weigh(&work.d, &mut work.dbar, |d| loss.for_generator(d));
-        self.critic.vjp(&critic_theta, &work.dbar, None, Some(&mut work.slope), &mut work.critic)?;
-        self.generator.vjp(&gen_theta, &work.slope, Some(&mut gen_field), None, &mut work.generator)?;
-        let on_fake = weigh(&work.d, &mut work.dbar, |d| loss.on_fake(d));
-        self.critic.vjp(&critic_theta, &work.dbar, Some(&mut critic_field), None, &mut work.critic)?;
-
-        self.critic.forward(&critic_theta, &work.real, &mut work.d, &mut work.critic)?;
-        let on_real = weigh(&work.d, &mut work.dbar, |d| loss.on_real(d));
-        self.critic.vjp(&critic_theta, &work.dbar, Some(&mut critic_field), None, &mut work.critic)?;
-
-        let mut penalised = F::zero();
-        if let Some(penalty) = self.penalty {
-            work.place(penalty.points);
-            self.critic.forward(&critic_theta, &work.points, &mut work.d, &mut work.critic)?;
-            work.dbar.fill(F::one());
-            self.critic.vjp(&critic_theta, &work.dbar, None, Some(&mut work.slope), &mut work.critic)?;
-            let scale = 1.0 / self.batch as f64;
-            let rows = work.slope.rows_mut().into_iter().filter_map(|r| r.into_slice());
-            let sum: f64 = rows.map(|g| penalty.differentiate(g, -scale)).sum();
-            penalised = F::of(sum * scale);
-            // Reverse over forward: the derivative of -φ(|∇D|) with respect to the critic's parameters.
-            let field = Some(&mut *critic_field);
-            self.critic.vjp_of_jvp(&critic_theta, &work.dbar, &work.slope, field, None, &mut work.critic)?;
+        let (generator_theta, critic_theta) = theta.view().split_at(Axis(0), n);
+        let (mut p, mut q) = dtheta.view_mut().split_at(Axis(0), n);
+        let mut evaluation = Evaluation {
+            generator: self.generator,
+            critic: self.critic,
+            generator_theta: &generator_theta,
+            critic_theta: &critic_theta,
+            rules: &self.rules,
+            work,
+            objectives: [F::zero(); 2],
+        };
+        evaluation.run(&mut p, &mut q, (generator, critic))?;
+        let objectives = evaluation.objectives;
+        for (player, (mut half, wanted)) in [(p, generator), (q, critic)].into_iter().enumerate() {
+            let rate = F::of(self.rates[player]);
+            if wanted {
+                half.iter_mut().for_each(|v| *v *= rate);
+                self.losses[player] = -objectives[player];
+            }
         }
-        let rates = self.rates.map(F::of);
-        gen_field.iter_mut().for_each(|v| *v *= rates[0]);
-        critic_field.iter_mut().for_each(|v| *v *= rates[1]);
-        self.losses = [-of_generator, penalised - on_real - on_fake];
         Ok(())
     }
 
@@ -209,44 +237,29 @@ impl<'a, G: Network<F>, C: Network<F>, F: Real> Gan<'a, G, C, F> {
         Error::shape("the critic's input", &[self.batch, d], &[self.batch, self.critic.inputs()])?;
         Error::shape("the critic's output", &[self.batch, 1], &[self.batch, self.critic.outputs()])?;
         for (what, rate) in [("the generator's rate", self.rates[0]), ("the critic's rate", self.rates[1])] {
-            Error::setting(
-                rate >= 0.0 && rate.is_finite(),
-                what,
-                rate,
-                "it must be 0 or positive, and finite",
-            )?;
+            let good = rate >= 0.0 && rate.is_finite();
+            Error::setting(good, what, rate, "it must be 0 or positive, and finite")?;
         }
         check_rows("the data", self.data)?;
-        self.penalty.map_or(Ok(()), |p| p.check())
+        self.rules.check()
     }
 }
 
-impl<G, C, F: Real> Work<G, C, F> {
-    /// Writes the rows at which the slope is penalised.
-    fn place(&mut self, at: PenaltyPoints) {
-        match at {
-            PenaltyPoints::Real => self.points.assign(&self.real),
-            PenaltyPoints::Fake => self.points.assign(&self.fake),
-            PenaltyPoints::Interpolates => {
-                let rows = self.points.rows_mut().into_iter().zip(self.real.rows()).zip(self.fake.rows());
-                for (((mut p, real), fake), &u) in rows.zip(&self.mix) {
-                    p.iter_mut().zip(real.iter().zip(fake)).for_each(|(p, (&r, &f))| *p = f + u * (r - f));
-                }
-            }
+impl Rules {
+    fn check(&self) -> Result<()> {
+        let penalties = || self.penalties.iter().flatten();
+        penalties().try_for_each(Penalty::check)?;
+        let endpoint = self.estimator == Estimator::Endpoint;
+        let inside = penalties().all(|p| p.points == PenaltyPoints::Interpolates);
+        if !endpoint && (self.loss != GanLoss::Wasserstein || !inside) {
+            return Err(Error::Unsupported {
+                what: "the line estimator",
+                with: "this loss or penalty",
+                instead: "take GanLoss::Wasserstein and penalties on interpolates, or Estimator::Endpoint",
+            });
         }
+        self.regulariser.map_or(Ok(()), |r| r.check(penalties().next().is_some(), endpoint))
     }
-}
-
-/// Mean of a function of the critic's outputs; writes its derivatives.
-fn weigh<F: Real>(d: &Array2<F>, dbar: &mut Array2<F>, part: impl Fn(F) -> (F, F)) -> F {
-    let scale = F::of(1.0 / d.len() as f64);
-    let mut sum = F::zero();
-    for (&d, bar) in d.iter().zip(dbar.iter_mut()) {
-        let (value, slope) = part(d);
-        sum += value;
-        *bar = slope * scale;
-    }
-    sum * scale
 }
 
 impl<G: Network<F>, C: Network<F>, F: Real> VectorField<Array1<F>> for Gan<'_, G, C, F> {
@@ -255,7 +268,17 @@ impl<G: Network<F>, C: Network<F>, F: Real> VectorField<Array1<F>> for Gan<'_, G
             self.draw();
         }
         // Shapes were checked on entry; a custom network that fails all the same is seen as divergence.
-        if self.field(theta, dtheta).is_err() {
+        if self.field(theta, dtheta, (true, true)).is_err() {
+            dtheta.fill(F::nan());
+        }
+    }
+
+    fn eval_part(&mut self, part: Range<usize>, _t: F, theta: &Array1<F>, dtheta: &mut Array1<F>) {
+        if self.work.is_none() {
+            self.draw();
+        }
+        let n = self.generator.n_params();
+        if self.field(theta, dtheta, (part.start < n, part.end > n)).is_err() {
             dtheta.fill(F::nan());
         }
     }
@@ -286,8 +309,7 @@ impl<G: Network<F>, C: Network<F>, F: Real> fmt::Debug for Gan<'_, G, C, F> {
         f.debug_struct("Gan")
             .field("data", &self.data.shape())
             .field("batch", &self.batch)
-            .field("loss", &self.loss)
-            .field("penalty", &self.penalty)
+            .field("rules", &self.rules)
             .field("step", &self.step)
             .finish_non_exhaustive()
     }

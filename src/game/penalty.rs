@@ -59,16 +59,17 @@ impl Penalty {
             let off = n - self.centre;
             return (self.weight * off * off, 2.0 * self.weight * off);
         }
-        (self.weight * n.powf(self.power), self.weight * self.power * n.powf(self.power - 1.0))
+        let below = self.weight * if self.power == 2.0 { n } else { n.powf(self.power - 1.0) };
+        (below * n, self.power * below)
     }
 
-    /// Overwrites a row's slope `g` with `dφ(|g|)/dg · scale`; returns `φ(|g|)`.
-    pub(super) fn differentiate<F: Real>(&self, g: &mut [F], scale: f64) -> f64 {
-        let n = g.iter().map(|g| g.f64() * g.f64()).sum::<f64>().sqrt();
+    /// Writes `dφ(|v|)/dv` of a row's slope `v` to `vbar`; returns `φ(|v|)`.
+    pub(super) fn differentiate<F: Real>(&self, v: &[F], vbar: &mut [F]) -> f64 {
+        let n = v.iter().map(|v| v.f64() * v.f64()).sum::<f64>().sqrt();
         let (value, slope) = self.value_and_slope(n);
-        // φ'(n) g / n; at n = 0 the direction is undefined and the penalty exerts no force.
-        let factor = if n > 0.0 { F::of(scale * slope / n) } else { F::zero() };
-        g.iter_mut().for_each(|g| *g *= factor);
+        // φ'(n) v / n; at n = 0 the direction is undefined and the penalty exerts no force.
+        let factor = if n > 0.0 { F::of(slope / n) } else { F::zero() };
+        vbar.iter_mut().zip(v).for_each(|(bar, &v)| *bar = factor * v);
         value
     }
 

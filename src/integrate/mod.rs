@@ -3,13 +3,14 @@
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
 //! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`precondition`]ed steps
-//! (the optimisers). Beside them
+//! (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
 //! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
 
 mod adams;
+mod alternating;
 pub mod control;
 pub mod explicit;
 pub mod implicit;
@@ -24,17 +25,20 @@ pub mod symplectic;
 mod tolerance;
 
 pub use adams::Adams;
+pub use alternating::{Alternating, Player};
 pub use control::{Controller, Verdict};
 pub use explicit::{
-    Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Heun, Midpoint, Ralston, Rk4, Rk38,
-    SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
+    Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Extragradient, Heun, Midpoint, Ralston,
+    Rk4, Rk38, SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
 pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Work};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
-pub use precondition::{Adam, AutoStep, EgStepSize, Ema, Hypergradient, Momentum, Sgd};
+pub use precondition::{
+    Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
+};
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};
 pub use symplectic::{

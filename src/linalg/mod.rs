@@ -4,6 +4,7 @@
 mod banded;
 mod colour;
 mod dense;
+mod hessenberg;
 mod pattern;
 mod rotations;
 mod scalar;
@@ -13,6 +14,7 @@ mod update;
 pub(crate) use banded::BandLu;
 pub(crate) use colour::Colouring;
 pub(crate) use dense::Lu;
+pub(crate) use hessenberg::hessenberg_eigenvalues;
 pub use pattern::Pattern;
 pub(crate) use rotations::Rotations;
 pub(crate) use scalar::{Complex, Scalar};

@@ -1,9 +1,9 @@
 //! What a network is: a map of (theta, x) and its derivatives.
 
-use ndarray::{Array1, ArrayRef1, ArrayRef2};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayRef2};
 
 use super::VelocityField;
-use crate::{Real, Result};
+use crate::{Error, Real, Result};
 
 /// A map `y = g(theta, x)` of rows: `x` is batch × [`inputs`](Self::inputs), `y` is batch × [`outputs`](Self::outputs).
 ///
@@ -86,6 +86,59 @@ pub trait Network<F: Real>: Sync {
         xbar: Option<&mut ArrayRef2<F>>,
         tape: &mut Self::Tape,
     ) -> Result<()>;
+
+    /// As [`vjp_of_jvp`](Self::vjp_of_jvp) along a tangent of theta as well as of x:
+    /// `s = sum_rows <ybar, (dg/dtheta) dtheta + (dg/dx) dx>`; an absent tangent is zero.
+    /// What a norm of a gradient in theta needs.
+    ///
+    /// # Errors
+    /// Networks without it refuse a tangent of theta.
+    fn vjp_of_tangent(
+        &self,
+        theta: &ArrayRef1<F>,
+        ybar: &ArrayRef2<F>,
+        (dtheta, dx): (Option<&ArrayRef1<F>>, Option<&ArrayRef2<F>>),
+        theta_bar: Option<&mut ArrayRef1<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
+        tape: &mut Self::Tape,
+    ) -> Result<()> {
+        match (dtheta, dx) {
+            (None, Some(dx)) => self.vjp_of_jvp(theta, ybar, dx, theta_bar, xbar, tape),
+            _ => Err(Error::Unsupported {
+                what: "a tangent of theta under vjp_of_tangent",
+                with: "this network",
+                instead: "take an Mlp",
+            }),
+        }
+    }
+
+    /// Adds to `theta_bar` the gradient of a loss of the slopes `v = ∂(sum of the outputs)/∂x` at the rows of `x`, and
+    /// returns it: a gradient penalty, forward, reverse, and reverse over forward in one.
+    ///
+    /// `loss(first_row, v, vbar)` gets a block of slopes starting at `first_row` (row-major, `v.len() / inputs` rows), writes
+    /// the derivative of the loss into `vbar` and returns the block's share of the loss. Leaves no record.
+    fn slope_gradient<L>(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        loss: L,
+        theta_bar: &mut ArrayRef1<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<F>
+    where
+        L: Fn(usize, &[F], &mut [F]) -> F + Sync,
+    {
+        // Plain, and allocating; networks that are penalised often override it.
+        let mut y = Array2::zeros((x.nrows(), self.outputs()));
+        self.forward(theta, x, &mut y, tape)?;
+        y.fill(F::one());
+        let (mut v, mut vbar) = (Array2::zeros(x.raw_dim()), Array2::zeros(x.raw_dim()));
+        self.vjp(theta, &y, None, Some(&mut v), tape)?;
+        let (slopes, bars) = (v.as_slice().unwrap_or_default(), vbar.as_slice_mut().unwrap_or_default());
+        let value = loss(0, slopes, bars);
+        self.vjp_of_jvp(theta, &y, &vbar, Some(theta_bar), None, tape)?;
+        Ok(value)
+    }
 
     /// Forward, loss and reverse in one sweep over blocks of rows, while they are in cache.
     ///

@@ -51,6 +51,7 @@ fn entry<I: Integrator<Pair> + 'static>(make: fn() -> I) -> Entry {
 pub fn explicit_methods() -> Vec<Entry> {
     vec![
         entry(Euler::new),
+        entry(Extragradient::new),
         entry(Midpoint::new),
         entry(Heun::new),
         entry(Ralston::new),

@@ -11,6 +11,8 @@ pub use rk::ExplicitRk;
 
 /// Euler's method: order 1. Gradient descent is this step.
 pub type Euler<S> = ExplicitRk<tableaux::Euler, S, 1>;
+/// The extragradient method, for games: order 1, contracting where a field rotates.
+pub type Extragradient<S> = ExplicitRk<tableaux::Extragradient, S, 2>;
 /// Explicit midpoint: order 2.
 pub type Midpoint<S> = ExplicitRk<tableaux::Midpoint, S, 2>;
 /// Heun's second-order method (explicit trapezoidal rule), the common sampler of flow models.

@@ -6,17 +6,23 @@
 
 mod adam;
 mod auto_step;
+mod clamped;
 mod eg_step_size;
 mod ema;
 mod hypergradient;
 mod momentum;
+mod optimistic;
+mod rms_prop;
 
 pub use adam::Adam;
 pub use auto_step::AutoStep;
+pub use clamped::Clamped;
 pub use eg_step_size::EgStepSize;
 pub use ema::Ema;
 pub use hypergradient::Hypergradient;
 pub use momentum::Momentum;
+pub use optimistic::Optimistic;
+pub use rms_prop::RmsProp;
 
 /// Stochastic gradient descent: Euler's method on minus a minibatch gradient.
 pub type Sgd<S> = super::Euler<S>;
@@ -38,6 +44,17 @@ impl<S: crate::State> Memory<S> {
     fn parts<const N: usize>(&mut self) -> Option<&mut [S; N]> {
         self.0.as_mut()?.as_mut_slice().try_into().ok()
     }
+}
+
+/// Refuses a part of a state that it does not have.
+pub(super) fn check_part(part: &std::ops::Range<usize>, len: usize) -> crate::Result<()> {
+    let good = part.start < part.end && part.end <= len;
+    crate::Error::setting(
+        good,
+        "the end of a part",
+        part.end as f64,
+        "a part must hold something, and lie in the state",
+    )
 }
 
 /// Cosine of the angle between two vectors; zero if either is.

@@ -28,7 +28,7 @@ impl Mlp {
         if tape.kept.is_empty() {
             tape.inputs[..x.len()].copy_from_slice(x);
         }
-        let record = if tape.kept.is_empty() { Record::Values } else { Record::Second };
+        let record = if tape.kept.is_empty() { Record::Values } else { self.curvature_record() };
         let (pass, _, share) = tape.share(self, y, self.outputs);
         let block = |Job { first, rows, lane, kept, out }: Job<'_, F>| {
             let block = kept.unwrap_or(&mut lane.block);
@@ -85,24 +85,71 @@ impl Mlp {
     pub(super) fn run_vjp_of_jvp<F: Real>(
         &self,
         theta: &[F],
-        (ybar, dx): (&[F], &[F]),
+        (ybar, dtheta, dx): (&[F], Option<&[F]>, Option<&[F]>),
         theta_bar: Option<&mut [F]>,
         xbar: Option<&mut [F]>,
         tape: &mut MlpTape<F>,
     ) {
         tape.pack_transposes(self, theta);
+        if let Some(dtheta) = dtheta {
+            tape.pack_tangent(self, dtheta);
+            tape.pack_tangent_transposes(self, dtheta);
+        }
+        let moves = dtheta.is_some();
         self.pull(
             theta_bar,
             xbar,
-            Record::Second,
+            self.curvature_record(),
             tape,
-            |pass, Pull { first, rows, block, scratch, gradient, xbar }| {
-                let dx = part(dx, self.inputs, first, rows);
-                pass.tangent(Some(dx), false, rows, block, scratch);
+            |pass, Pull { first, rows, block, scratch, mut gradient, mut xbar }| {
+                let dx = dx.map(|dx| part(dx, self.inputs, first, rows));
+                pass.tangent(dx, moves, rows, block, scratch);
                 let ybar = part(ybar, self.outputs, first, rows);
-                pass.second((ybar, dx), rows, block, scratch, gradient, xbar);
+                // The slopes pass through xbar: the cotangent of ȧ_0 stays in the scratch.
+                pass.slopes(ybar, rows, block, scratch, xbar.as_deref_mut());
+                let flat = pass.bend(moves, rows, block, scratch, gradient.as_mut());
+                if let Some(xbar) = xbar {
+                    pass.bent_inputs((moves, flat), dx, rows, block, scratch, xbar);
+                }
             },
         );
+    }
+
+    /// The derivatives that reverse over forward needs.
+    fn curvature_record(&self) -> Record {
+        if self.activation.is_curved() { Record::Second } else { Record::First }
+    }
+
+    /// Forward, slopes, a loss of them, and its gradient, block by block.
+    pub(super) fn run_slope_gradient<F: Real>(
+        &self,
+        theta: &[F],
+        x: &[F],
+        loss: impl Fn(usize, &[F], &mut [F]) -> F + Sync,
+        theta_bar: &mut [F],
+        tape: &mut MlpTape<F>,
+    ) -> F {
+        tape.rows = x.len() / self.inputs;
+        tape.pack(self, theta);
+        tape.pack_transposes(self, theta);
+        let (pass, _, share) = tape.share(self, &mut [], 0);
+        let block = |Job { first, rows, lane, .. }: Job<'_, F>| {
+            let Lane { block, scratch, gradient, started, ybar, slope, slope_bar, loss: total, .. } = lane;
+            pass.forward(part(x, self.inputs, first, rows), rows, block, self.curvature_record());
+            let (slope, slope_bar) = (&mut slope[..rows * self.inputs], &mut slope_bar[..rows * self.inputs]);
+            ybar.fill(F::one());
+            pass.slopes(&ybar[..rows * self.outputs], rows, block, scratch, Some(slope));
+            *total += loss(first, slope, slope_bar);
+            pass.tangent(Some(slope_bar), false, rows, block, scratch);
+            let add = std::mem::replace(started, true);
+            pass.bend(false, rows, block, scratch, Some(&mut Gradient { layers: gradient, add }));
+        };
+        let sum = share.run(&block, &|left, right| left.absorb(right));
+        let total = sum.as_ref().map_or(F::zero(), |lane| lane.loss);
+        self.add_gradient(sum, theta_bar);
+        // The lanes' records cover their last blocks only.
+        tape.rows = 0;
+        total
     }
 
     /// Runs `sweep` on every recorded block and adds the gradients up.
@@ -147,7 +194,7 @@ impl Mlp {
         tape.pack_transposes(self, theta);
         let (pass, _, share) = tape.share(self, &mut [], 0);
         let block = |Job { first, rows, lane, .. }: Job<'_, F>| {
-            let Lane { block, scratch, gradient, started, y, ybar, loss: total } = lane;
+            let Lane { block, scratch, gradient, started, y, ybar, loss: total, .. } = lane;
             pass.forward(part(x, self.inputs, first, rows), rows, block, Record::First);
             let (y, ybar) = (&mut y[..rows * self.outputs], &mut ybar[..rows * self.outputs]);
             pass.outputs_of(block, y);
@@ -184,14 +231,14 @@ impl<F: Real> MlpTape<F> {
         out: &'a mut [F],
         width: usize,
     ) -> (Pass<'a, F>, &'a [F], Share<'a, F>) {
-        let MlpTape { weights, transposes, tangents, inputs, kept, lanes, .. } = self;
+        let MlpTape { weights, transposes, tangents, tangent_transposes, inputs, kept, lanes, .. } = self;
         let (rows, per_block) = (self.rows, self.per_block);
         let lanes = &mut lanes[..lane_count(net, rows, per_block)];
         for lane in lanes.iter_mut() {
             (lane.started, lane.loss) = (false, F::zero());
         }
         let blocks = 0..rows.div_ceil(per_block);
-        let pass = Pass { net, isa: self.isa, weights, transposes, tangents };
+        let pass = Pass { net, isa: self.isa, weights, transposes, tangents, tangent_transposes };
         (pass, inputs, Share { lanes, kept, out, blocks, per_block, rows, width })
     }
 }
@@ -247,12 +294,23 @@ mod tests {
         net.run_forward(&theta, &x, &mut y, &mut tape);
         net.run_vjp(&theta, &ybar, Some(&mut first), None, &mut tape);
         net.run_jvp(Some(&theta), Some(&dx), &mut dy, &mut tape);
-        net.run_vjp_of_jvp(&theta, (&ybar, &dx), Some(&mut second), Some(&mut xbar), &mut tape);
+        net.run_vjp_of_jvp(
+            &theta,
+            (&ybar, Some(&theta), Some(&dx)),
+            Some(&mut second),
+            Some(&mut xbar),
+            &mut tape,
+        );
         let loss = |_: usize, y: &[F], ybar: &mut [F]| {
             ybar.copy_from_slice(y);
             F::zero()
         };
         net.run_loss_gradient(&theta, &x, loss, &mut fused, &mut tape);
+        let steep = |_: usize, v: &[F], vbar: &mut [F]| {
+            vbar.copy_from_slice(v);
+            F::zero()
+        };
+        net.run_slope_gradient(&theta, &x, steep, &mut fused, &mut tape);
         [y, dy, xbar, first, second, fused].concat().into_iter().map(Real::f64).collect()
     }
 

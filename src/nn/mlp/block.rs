@@ -39,6 +39,10 @@ pub(super) struct Scratch<F> {
     pub cotangent: Pair<F>,
     /// The second kind of cotangents in reverse over forward.
     pub second: Pair<F>,
+    /// Cotangents of z_1, .., z_L in reverse mode, for reverse over forward; and, of the hidden layers, cotangents of a_l
+    /// times σ''(z_l).
+    pub chain: Vec<Buffer<F>>,
+    pub bent: Vec<Buffer<F>>,
     /// Tangents of a_0, .., a_{L-1}.
     pub tangents: Vec<Buffer<F>>,
     /// Tangents of z_1, .., z_L.
@@ -70,6 +74,8 @@ impl<F: Real> Scratch<F> {
         Scratch {
             cotangent: Pair::new(widest),
             second: Pair::new(widest),
+            chain: net.widths().skip(1).map(buffer).collect(),
+            bent: net.hidden.iter().copied().map(buffer).collect(),
             tangents: net.widths().take(layers).map(buffer).collect(),
             inner: net.widths().skip(1).map(buffer).collect(),
         }

@@ -97,14 +97,45 @@ impl<F: Real> Network<F> for Mlp {
         xbar: Option<&mut ArrayRef2<F>>,
         tape: &mut MlpTape<F>,
     ) -> Result<()> {
+        self.vjp_of_tangent(theta, ybar, (None, Some(dx)), theta_bar, xbar, tape)
+    }
+
+    fn vjp_of_tangent(
+        &self,
+        theta: &ArrayRef1<F>,
+        ybar: &ArrayRef2<F>,
+        (dtheta, dx): (Option<&ArrayRef1<F>>, Option<&ArrayRef2<F>>),
+        theta_bar: Option<&mut ArrayRef1<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
+        tape: &mut MlpTape<F>,
+    ) -> Result<()> {
         let rows = self.admit(tape.rows, tape)?;
         let theta = slice("theta", theta, &[self.n_params()])?;
         let ybar = slice("ybar", ybar, &[rows, self.outputs])?;
-        let dx = slice("dx", dx, &[rows, self.inputs])?;
+        let dtheta = dtheta.map(|d| slice("dtheta", d, &[self.n_params()])).transpose()?;
+        let dx = dx.map(|dx| slice("dx", dx, &[rows, self.inputs])).transpose()?;
         let theta_bar = theta_bar.map(|t| slice_mut("theta_bar", t, &[self.n_params()])).transpose()?;
         let xbar = xbar.map(|x| slice_mut("xbar", x, &[rows, self.inputs])).transpose()?;
-        self.run_vjp_of_jvp(theta, (ybar, dx), theta_bar, xbar, tape);
+        self.run_vjp_of_jvp(theta, (ybar, dtheta, dx), theta_bar, xbar, tape);
         Ok(())
+    }
+
+    fn slope_gradient<L>(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        loss: L,
+        theta_bar: &mut ArrayRef1<F>,
+        tape: &mut MlpTape<F>,
+    ) -> Result<F>
+    where
+        L: Fn(usize, &[F], &mut [F]) -> F + Sync,
+    {
+        let rows = self.admit(x.nrows(), tape)?;
+        let theta = slice("theta", theta, &[self.n_params()])?;
+        let x = slice("x", x, &[rows, self.inputs])?;
+        let theta_bar = slice_mut("theta_bar", theta_bar, &[self.n_params()])?;
+        Ok(self.run_slope_gradient(theta, x, loss, theta_bar, tape))
     }
 
     fn loss_gradient<L>(

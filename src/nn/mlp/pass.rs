@@ -16,6 +16,7 @@ pub(super) struct Pass<'a, F> {
     pub weights: &'a [Pack<F>],
     pub transposes: &'a [Pack<F>],
     pub tangents: &'a [Pack<F>],
+    pub tangent_transposes: &'a [Pack<F>],
 }
 
 /// Where a lane adds its gradient, and whether something is there already.

@@ -35,10 +35,11 @@ pub struct MlpTape<F> {
     pub(super) rows: usize,
     /// Rows in a block.
     pub(super) per_block: usize,
-    /// Weights with biases below, one per layer; their transposes; those of a parameter tangent.
+    /// Weights with biases below, one per layer; their transposes; both of a parameter tangent.
     pub(super) weights: Vec<Pack<F>>,
     pub(super) transposes: Vec<Pack<F>>,
     pub(super) tangents: Vec<Pack<F>>,
+    pub(super) tangent_transposes: Vec<Pack<F>>,
     /// Whether the transposes are those of the recorded parameters.
     pub(super) transposed: bool,
     /// The recorded input, when the records are not kept.
@@ -62,6 +63,9 @@ pub(super) struct Lane<F> {
     /// Outputs and their cotangents without padding, as a loss sees them.
     pub y: Buffer<F>,
     pub ybar: Buffer<F>,
+    /// Slopes and their cotangents, likewise.
+    pub slope: Buffer<F>,
+    pub slope_bar: Buffer<F>,
 }
 
 impl<F: Real> MlpTape<F> {
@@ -85,6 +89,7 @@ impl<F: Real> MlpTape<F> {
             weights: packs(|l| (l.inputs + 1, l.outputs)),
             transposes: packs(|l| (l.outputs, l.inputs)),
             tangents: packs(|l| (l.inputs + 1, l.outputs)),
+            tangent_transposes: packs(|l| (l.outputs, l.inputs)),
             transposed: false,
             inputs: Buffer::zeros(if keep { 0 } else { capacity * net.inputs }),
             kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block)).collect(),
@@ -130,6 +135,13 @@ impl<F: Real> MlpTape<F> {
             pack.fill(&dtheta[l.start..l.end]);
         }
     }
+
+    /// Packs its transposes.
+    pub(super) fn pack_tangent_transposes(&mut self, net: &Mlp, dtheta: &[F]) {
+        for (l, pack) in net.layers().zip(&mut self.tangent_transposes) {
+            pack.fill_transposed(&dtheta[l.start..l.start + l.inputs * l.outputs]);
+        }
+    }
 }
 
 impl<F: Real> Lane<F> {
@@ -143,6 +155,8 @@ impl<F: Real> Lane<F> {
             loss: F::zero(),
             y: Buffer::zeros(rows * net.outputs),
             ybar: Buffer::zeros(rows * net.outputs),
+            slope: Buffer::zeros(rows * net.inputs),
+            slope_bar: Buffer::zeros(rows * net.inputs),
         }
     }
 
