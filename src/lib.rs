@@ -54,7 +54,7 @@ pub use formula::Formula;
 pub use halves::{Half, SecondOrder, Separable, second_order, separable};
 pub use jacobian::{
     ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
-    WithJacobian,
+    WithJacobian, check_jacobian,
 };
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};

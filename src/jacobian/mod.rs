@@ -8,6 +8,7 @@
 //!
 //! May import `scalar`, `error`, `number`, `linalg`, `state`, `field`.
 
+mod check;
 mod detect;
 mod differentiable;
 mod matrix_free;
@@ -16,6 +17,7 @@ mod structured;
 mod trace;
 mod with_jacobian;
 
+pub use check::check_jacobian;
 pub use differentiable::Differentiable;
 pub use matrix_free::{ByClosure, MatrixFree, NoPreconditioner, Preconditioner};
 pub use structure::Structure;

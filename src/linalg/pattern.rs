@@ -84,14 +84,15 @@ impl Pattern {
         self.rows.is_empty()
     }
 
-    /// The rows of the entries in column `j`, ascending.
+    /// The rows of the entries in column `j`, ascending; none outside the matrix.
     pub fn column(&self, j: usize) -> &[u32] {
         &self.rows[self.range(j)]
     }
 
     /// The positions of column `j` in the list of all entries.
     pub fn range(&self, j: usize) -> std::ops::Range<usize> {
-        self.starts[j]..self.starts[j + 1]
+        let start = |j: usize| self.starts.get(j).copied().unwrap_or(self.rows.len());
+        start(j)..start(j + 1)
     }
 
     /// All places (row, column), in the order in which values are stored.
@@ -102,7 +103,7 @@ impl Pattern {
     /// The position of an entry.
     pub fn position(&self, row: usize, column: usize) -> Option<usize> {
         let at = self.column(column).binary_search(&(row as u32)).ok()?;
-        Some(self.starts[column] + at)
+        Some(self.range(column).start + at)
     }
 
     /// Whether the places were given in the order in which values are stored, each once.

@@ -1,7 +1,5 @@
 //! The small least-squares problem of GMRES, kept triangular by plane rotations.
 
-use num_traits::Float as _;
-
 use crate::Real;
 
 /// `min ‖β e₁ − H y‖` for an upper Hessenberg matrix H that grows by a column at a time.
