@@ -10,7 +10,7 @@ use flowfield::dataset::{eight_gaussians, normal};
 use flowfield::pairs::{KernelSum, RadialKernel, SoftMin};
 use flowfield::transport::{
     Assignment, Entropic, MatrixCost, NetworkSimplex, PointCost, Sinkhorn, SinkhornDivergence, Sliced,
-    uniform, wasserstein_1d,
+    assignments, uniform, wasserstein_1d,
 };
 use ndarray::{Array1, Array2, Axis};
 
@@ -79,6 +79,20 @@ fn exact(bench: &Bench) -> Outcome {
         };
         bench.time(&format!("assignment_n{n}"), solve, note);
     }
+    Ok(())
+}
+
+/// Minibatch couplings: many small problems at once, over the threads there are.
+fn batch(bench: &Bench) -> Outcome {
+    let mut costs = Vec::new();
+    for seed in 0..64 {
+        let (x, y) = clouds(256, 2, 2 * seed);
+        costs.push(PointCost::squared_euclidean(&x, &y)?);
+    }
+    let said = |all: flowfield::Result<Vec<Vec<usize>>>| {
+        all.map_or_else(|e| e.to_string(), |a| format!("{} problems", a.len()))
+    };
+    bench.time("assignments_64xn256", || assignments(&costs), said);
     Ok(())
 }
 
@@ -226,6 +240,7 @@ fn main() -> Outcome {
     let bench = Bench { filters: filters(), threads };
     online(&bench)?;
     exact(&bench)?;
+    batch(&bench)?;
     sinkhorn(&bench)?;
     line(&bench)?;
     divergence(&bench)?;

@@ -1,5 +1,6 @@
 //! A field whose length is bounded.
 
+use crate::noise::Noise;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// A field scaled down where its Euclidean length exceeds a bound: gradient clipping by global norm
@@ -41,6 +42,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for ClipNorm<V> {
 
     fn redraw(&mut self) -> bool {
         self.field.redraw()
+    }
+
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        self.field.noise()
     }
 
     fn loss(&self) -> Option<S::Elem> {

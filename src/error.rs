@@ -279,6 +279,59 @@ pub enum Error {
         /// What to do instead.
         instead: &'static str,
     },
+    /// Gradients that stay NaN or infinite although the loss was scaled down.
+    #[error(
+        "the gradient was not finite for {steps} steps in a row (loss scale {scale:e}): take a smaller step size or a field in bf16 or f32, or look for a division by zero in the loss"
+    )]
+    GradientsNotFinite {
+        /// Bad steps in a row.
+        steps: u64,
+        /// The loss scale at the last.
+        scale: f64,
+    },
+    /// Less memory than an adjoint needs for one state.
+    #[error(
+        "{bytes} bytes hold no checkpoint: one state takes {least} bytes; allow at least that, or one slot"
+    )]
+    MemoryTooSmall {
+        /// The limit given.
+        bytes: usize,
+        /// The bytes of one state.
+        least: usize,
+    },
+    /// A gradient through an event that did not happen.
+    #[error(
+        "no event ended the run until t = {t1}; add an event with .terminal(), or let the run go on for longer"
+    )]
+    EventNotReached {
+        /// Where the run ended instead.
+        t1: f64,
+    },
+    /// A gradient through an event that the solution only touches.
+    #[error(
+        "event {event} at t = {t} is grazed, not crossed (its function changes by {speed:e} a unit of time): the time of such an event has no derivative"
+    )]
+    GrazingEvent {
+        /// Index of the event in the flow.
+        event: usize,
+        /// The time.
+        t: f64,
+        /// How fast its function changes there.
+        speed: f64,
+    },
+    /// A noise without a seed.
+    #[error(
+        "the noise has no seed; call .seed(n) for a path that does not depend on the steps, or .fresh(n) for draws step by step"
+    )]
+    MissingSeed,
+    /// A stochastic method was given a field without noise.
+    #[error(
+        "{method} needs a field with noise; build one with noise::Sde, or take a method for ordinary differential equations"
+    )]
+    NoNoise {
+        /// The method's name.
+        method: &'static str,
+    },
     /// A time that lies outside what a solution covers.
     #[error("t = {t} is outside the solution's span [{t0}, {t1}]; solve further, or ask inside the span")]
     OutsideSpan {

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use crate::halves::Half;
 use crate::mass::MassMatrix;
+use crate::noise::Noise;
 use crate::{Result, State, Structure};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -90,10 +90,27 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// The noise that drives the field beside its drift; `None`, the default, for an ordinary differential equation.
+    /// See [`noise`](crate::noise).
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        None
+    }
+
     /// The loss at the last evaluation, for a field that is minus its gradient; what step-size rules with rejection go by
     /// ([`AutoStep`](crate::integrate::AutoStep)).
     fn loss(&self) -> Option<S::Elem> {
         None
+    }
+
+    /// The field's own proximal step, in the metric in which it is a gradient flow: writes to `y1` the minimiser of
+    /// `E(y) + distance²(y, y0) / (2h)` and returns true; or returns false, the default. The
+    /// [`Proximal`](crate::integrate::Proximal) method asks for it first.
+    ///
+    /// # Errors
+    /// What the field's own solver cannot do.
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        let _ = (h, y0, y1);
+        Ok(false)
     }
 
     /// Whether this field can move this state. Called once on entry of a run, so that what a field
@@ -102,6 +119,18 @@ pub trait VectorField<S: State> {
         let _ = y;
         Ok(())
     }
+}
+
+/// One half of a state: of its numbers in row-major order.
+///
+/// For `[F; 2 n]` and `Array1` the first `n` numbers are positions; for an array of higher rank, the first half of
+/// its rows (of whatever its first axis counts).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The first: positions `q`.
+    Positions,
+    /// The second: velocities `v` or momenta `p`.
+    Momenta,
 }
 
 impl<S: State, F: FnMut(S::Elem, &S, &mut S)> VectorField<S> for F {
@@ -143,8 +172,15 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn redraw(&mut self) -> bool {
         (**self).redraw()
     }
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        (**self).noise()
+    }
+
     fn loss(&self) -> Option<S::Elem> {
         (**self).loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        (**self).proximal(h, y0, y1)
     }
     fn check(&self, y: &S) -> Result<()> {
         (**self).check(y)
@@ -214,11 +250,19 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         *self.evals += u64::from(counts);
         counts
     }
+    #[inline(always)]
+    fn noise(&mut self) -> Option<&mut dyn Noise<S>> {
+        self.field.noise()
+    }
+
     fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval_part(part, t, y, dy);
     }
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()
+    }
+    fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
+        self.field.proximal(h, y0, y1)
     }
 }

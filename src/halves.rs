@@ -1,18 +1,6 @@
 //! Fields on states of two halves: positions first, then as many velocities or momenta.
 
-use crate::{Error, Real, Result, State, VectorField};
-
-/// One half of a state: of its numbers in row-major order.
-///
-/// For `[F; 2 n]` and `Array1` the first `n` numbers are positions; for an array of higher rank, the first half of
-/// its rows (of whatever its first axis counts).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// The first: positions `q`.
-    Positions,
-    /// The second: velocities `v` or momenta `p`.
-    Momenta,
-}
+use crate::{Error, Half, Real, Result, State, VectorField};
 
 /// Refuses a state without two equal halves.
 pub(crate) fn check_halves<S: State>(y: &S) -> Result<()> {

@@ -25,33 +25,42 @@ mod clip;
 pub mod dataset;
 pub mod ensemble;
 pub mod error;
+pub mod exact;
 mod field;
 mod flow;
 mod formula;
 pub mod game;
+pub mod gradient;
 mod halves;
 pub mod integrate;
 mod jacobian;
 mod linalg;
+pub mod low_rank;
 mod mass;
 pub mod matching;
+pub mod measure;
 pub mod metric;
 pub mod nn;
+pub mod noise;
 mod number;
 pub mod pairs;
 mod parameter_flow;
+mod parametric;
+pub mod precision;
 mod rng;
 mod scalar;
+pub mod sensitivity;
 mod simd;
 mod state;
 pub mod transport;
 
 pub use clip::ClipNorm;
 pub use error::{Error, Result};
-pub use field::{VectorField, field};
-pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stats, Stepper};
+pub use field::{Half, VectorField, field};
+pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
-pub use halves::{Half, SecondOrder, Separable, second_order, separable};
+pub use halves::{SecondOrder, Separable, second_order, separable};
+pub use integrate::Stats;
 pub use jacobian::{
     ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
     WithJacobian, check_jacobian,

@@ -37,6 +37,14 @@ pub trait State: Clone {
 
     /// Whether two states have the same shape.
     fn same_shape(&self, other: &Self) -> bool;
+
+    /// Rows that are samples of their own: what the first axis counts, or 1 for a state of one axis.
+    fn samples(&self) -> usize {
+        match self.shape().as_slice() {
+            [n, _, ..] => *n,
+            _ => 1,
+        }
+    }
 }
 
 impl<F: Real, const N: usize> State for [F; N] {
@@ -58,6 +66,10 @@ impl<F: Real, const N: usize> State for [F; N] {
     #[inline(always)]
     fn same_shape(&self, _: &Self) -> bool {
         true
+    }
+    #[inline(always)]
+    fn samples(&self) -> usize {
+        1
     }
 }
 
@@ -83,6 +95,10 @@ impl<F: Real, D: Dimension> State for Array<F, D> {
     #[inline]
     fn same_shape(&self, other: &Self) -> bool {
         self.raw_dim() == other.raw_dim()
+    }
+    #[inline]
+    fn samples(&self) -> usize {
+        if let [n, _, ..] = self.raw_dim().slice() { *n } else { 1 }
     }
 }
 

@@ -245,3 +245,34 @@ fn a_row_that_fails_is_named_and_the_others_are_kept() {
     let ends = Rows::tsit5(f32s).tol(1e-5).solve(0.0, 1.0, &columns).unwrap();
     assert!(ends.successes().all(|(_, m)| (m.y[2] - 0.5 * (-1f32).exp()).abs() < 1e-5));
 }
+
+/// y' = -rate y.
+struct Relax;
+
+impl LaneField<1, 1> for Relax {
+    #[inline(always)]
+    fn eval<T: Number>(&self, _t: T, y: &[T; 1], [rate]: &[T; 1], dy: &mut [T; 1]) {
+        dy[0] = -*rate * y[0];
+    }
+}
+
+#[test]
+fn a_lane_with_short_accepted_steps_is_left_alone_when_another_arrives() {
+    // At t = 1e6 the first steps of member 5 are shorter than what a rejected step may shrink to; the others arrive at once.
+    let (t0, t1) = (1e6, 1e6 + 1e-7);
+    let solver = Lockstep::tsit5(Relax).tol(1e-2);
+    let (y0, mut p) = (vec![[1.0]; 64], vec![[0.0]; 64]);
+    p[5] = [3e9];
+    let alone = solver.solve(t0, t1, &y0[5..6], &p[5..6]).unwrap().all().unwrap();
+    let together = solver.solve(t0, t1, &y0, &p).unwrap().all().unwrap();
+    assert!(alone[0].stats.accepted > 20);
+    assert_eq!(alone[0].y[0].to_bits(), together[5].y[0].to_bits());
+    assert_eq!(alone[0].stats, together[5].stats);
+}
+
+#[test]
+fn steps_too_short_for_the_clock_end_with_an_error() {
+    let members = Lockstep::tsit5(Relax).tol(1e-9).solve(1e12, 1e12 + 1.0, &[[1.0]], &[[1e9]]).unwrap();
+    let error = members.failures().next().unwrap().1;
+    assert!(matches!(error, Error::StepUnderflow { component: 0, .. }), "{error}");
+}

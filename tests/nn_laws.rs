@@ -2,7 +2,7 @@
 
 use approx::assert_relative_eq;
 use flowfield::Real;
-use flowfield::nn::{Activation, Init, Mlp, Network, TimeFeatures};
+use flowfield::nn::{Activation, Init, Mlp, Network, SpectralNorm, TimeFeatures};
 use ndarray::{Array, Array1, Array2, Dimension, Zip};
 
 /// Architectures with widths below, at and beyond a group and a panel, with and without time features.
@@ -356,4 +356,48 @@ fn nan_passes_through() {
         assert!(theta_bar.iter().any(|v| v.is_nan()) || net.layout().len() == 2, "{name}");
         assert!(xbar.row(1).iter().all(|v| v.is_finite()), "{name}");
     });
+}
+
+#[test]
+fn spectral_normalisation_bounds_slopes_and_differentiates_itself() {
+    for activation in [Activation::Tanh, Activation::Relu, Activation::Softplus] {
+        let net = SpectralNorm::new(Mlp::new(3, &[9, 6], 1).activation(activation));
+        let plain = Mlp::new(3, &[9, 6], 1);
+        let (x, p) = (numbers::<f64>(ROWS, 3, 2), parameters::<f64>(&plain, 1));
+        let (ybar, direction) = (numbers::<f64>(ROWS, 1, 3), parameters::<f64>(&plain, 9));
+        let (mut tape, mut y) = (net.tape(ROWS), Array2::zeros((ROWS, 1)));
+        let (mut theta_bar, mut dy) = (Array1::zeros(p.len()), y.clone());
+        net.forward(&p, &x, &mut y, &mut tape).unwrap();
+        let mut v = x.clone();
+        net.vjp(&p, &Array2::ones((ROWS, 1)), None, Some(&mut v), &mut tape).unwrap();
+        assert!(v.rows().into_iter().all(|r| r.dot(&r) <= 1.0 + 1e-12));
+        net.vjp(&p, &ybar, Some(&mut theta_bar), None, &mut tape).unwrap();
+        net.jvp(&p, Some(&direction), None, &mut dy, &mut tape).unwrap();
+        // Duality, and difference quotients of the outputs and of a penalty on the slopes.
+        let pushed = dot(&dy, &ybar);
+        assert_relative_eq!(dot(&theta_bar, &direction), pushed, epsilon = 1e-12);
+        let square = |_: usize, v: &[f64], bar: &mut [f64]| {
+            bar.iter_mut().zip(v).for_each(|(bar, v)| *bar = 2.0 * v);
+            v.iter().map(|v| v * v).sum()
+        };
+        let mut at = |s: f64| {
+            let moved = &p + &(s * &direction);
+            let mut g = Array1::zeros(p.len());
+            net.forward(&moved, &x, &mut y, &mut tape).unwrap();
+            let value = dot(&y, &ybar);
+            let mut penalty = net.slope_gradient(&moved, &x, square, &mut g, &mut tape).unwrap();
+            let fused = |_: usize, y: &[f64], bar: &mut [f64]| {
+                bar.copy_from_slice(ybar.as_slice().unwrap());
+                y.iter().zip(bar).map(|(y, b)| y * *b).sum::<f64>()
+            };
+            let mut h = g.clone();
+            penalty += 0.0 * net.loss_gradient(&moved, &x, fused, &mut h, &mut tape).unwrap();
+            (value, penalty, dot(&g, &direction), dot(&h, &direction))
+        };
+        let (up, here, down) = (at(1e-5), at(0.0), at(-1e-5));
+        assert!(((up.0 - down.0) / 2e-5 - pushed).abs() < 1e-7, "{activation:?}");
+        assert!(((up.1 - down.1) / 2e-5 - here.2).abs() < 1e-6, "{activation:?}");
+        // The singular vectors are known to the square root of round-off.
+        assert_relative_eq!(here.3, pushed, epsilon = 1e-7);
+    }
 }

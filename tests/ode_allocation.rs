@@ -3,9 +3,11 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use flowfield::ensemble::Rows;
 use flowfield::integrate::*;
+use flowfield::noise::{Langevin, Overdamped, Sde};
 use flowfield::{Flow, MatrixFree, Structured, VectorField, second_order};
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -102,4 +104,46 @@ fn implicit_steps_allocate_nothing_whatever_the_structure_of_the_jacobian() {
     assert_eq!(steps(Structured::detected(springs()), Rodas4::new()), 0, "sparse");
     assert_eq!(steps(Structured::detected(springs()), Bdf::new()), 0, "sparse, BDF");
     assert_eq!(steps(MatrixFree::new(springs()), Bdf::new()), 0, "no matrix");
+}
+
+#[test]
+fn rows_that_drop_out_of_a_batch_allocate_nothing() {
+    // Row i turns i times as fast and takes more steps the faster it is: rows arrive one after another.
+    let counts = std::cell::RefCell::new(Vec::with_capacity(1 << 16));
+    let field = |_t: &[f64], y: &Array2<f64>, dy: &mut Array2<f64>| {
+        counts.borrow_mut().push((COUNT.get(), y.nrows()));
+        for (y, mut dy) in y.rows().into_iter().zip(dy.rows_mut()) {
+            (dy[0], dy[1], dy[2]) = (y[2] * y[1], -y[2] * y[0], 0.0);
+        }
+    };
+    let y0 = Array2::from_shape_fn((16, 3), |(i, j)| [1.0, 0.0, 1.0 + i as f64][j]);
+    let ends = Rows::tsit5(field).tol(1e-8).solve(0.0, 3.0, &y0).unwrap();
+    assert_eq!(ends.successes().count(), 16);
+    let counts = counts.into_inner();
+    let (third, last) = (counts[2], counts[counts.len() - 1]);
+    assert!(third.1 == 16 && last.1 < 4, "{third:?} {last:?}");
+    assert_eq!(third.0, last.0);
+}
+
+/// Allocations of 200 fixed steps of a noisy field after the first, on a Brownian path.
+fn noisy<I: Integrator<Array1<f64>>>(field: impl VectorField<Array1<f64>>, method: I) -> u64 {
+    let mut flow = Flow::new(field, method);
+    let mut y = start();
+    flow.step(1e-3, &mut y).unwrap();
+    count(|| flow.steps(200, 1e-3, &mut y).unwrap())
+}
+
+#[test]
+fn stochastic_steps_allocate_nothing() {
+    let sde = || Sde::additive(springs(), &[0.1]).seed(1);
+    macro_rules! none {
+        ($($method:ident)*) => { $( assert_eq!(noisy(sde(), $method::new()), 0, stringify!($method)); )* };
+    }
+    none!(EulerMaruyama Milstein StratonovichHeun Sra1 Sriw1 PlatenWeak2);
+    let well =
+        || Langevin::new(|_t: f64, q: &[f64], a: &mut [f64]| a.iter_mut().zip(q).for_each(|(a, q)| *a = -q));
+    assert_eq!(noisy(well().seed(1), Baoab::new()), 0);
+    assert_eq!(noisy(well().fresh(1), Obabo::new()), 0);
+    let walk = Overdamped::new(|x: &[f64]| x[0] * x[0], |x: &[f64], g: &mut [f64]| g.copy_from_slice(x));
+    assert_eq!(noisy(walk.seed(1), Mala::new()), 0);
 }

@@ -122,3 +122,40 @@ fn an_optimiser_recovers_after_a_divergence() {
     flow.steps(500, 0.01, &mut y).unwrap();
     assert!(y[0].abs() < 0.1 && flow.integrator().average().unwrap()[0].is_finite());
 }
+
+#[test]
+fn the_first_step_is_looked_for_within_the_span_and_within_max_step() {
+    // Nothing is known beyond t1, or beyond the longest step: a wide probe would read it.
+    let seen = std::cell::Cell::new(0.0_f64);
+    let f = || {
+        field(|t: f64, _y: &[f64; 1], dy: &mut [f64; 1]| {
+            seen.set(seen.get().max(t));
+            dy[0] = 1e-8;
+        })
+    };
+    Flow::new(f(), Tsit5::new()).solve(0.0, 1e-3, [1e3]).unwrap();
+    assert!(seen.get() <= 1e-3, "{}", seen.get());
+    seen.set(0.0);
+    let mut flow = Flow::new(f(), Tsit5::new()).max_step(0.01);
+    flow.stepper(0.0, 10.0, [1e3]).unwrap();
+    assert!(seen.get() <= 0.01, "{}", seen.get());
+}
+
+#[test]
+fn no_step_is_longer_than_max_step() {
+    let mut flow = Flow::new(growth(), Tsit5::new()).max_step(0.1);
+    let mut run = flow.stepper(0.0, 0.1005, [1.0]).unwrap();
+    let mut before = 0.0;
+    while run.advance().unwrap() {
+        assert!(run.t() - before <= 0.1, "{}", run.t() - before);
+        before = run.t();
+    }
+    assert_eq!(before, 0.1005);
+}
+
+#[test]
+fn an_empty_span_has_a_state_and_no_slope() {
+    let sol = Flow::new(growth(), Tsit5::new()).dense().solve(1.0, 1.0, [3.0]).unwrap();
+    assert_eq!(sol.at(1.0).unwrap(), [3.0]);
+    assert!(matches!(sol.slope(1.0), Err(Error::OutsideSpan { .. })));
+}

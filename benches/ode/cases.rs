@@ -92,21 +92,23 @@ impl Case<28> for Pleiades {
     }
 }
 
-/// Accelerations of the seven stars at positions x(7), y(7).
+/// Accelerations of the seven stars at positions x(7), y(7): the same operations in the same order, a star's own sum in
+/// registers.
 #[inline(always)]
 pub fn attraction(q: &[f64], a: &mut [f64]) {
     let (q, a) = (&q[..14], &mut a[..14]);
-    a.fill(0.0);
     for i in 0..7 {
+        let (mut ax, mut az) = (0.0, 0.0);
         for j in 0..i {
             let (dx, dz) = (q[j] - q[i], q[7 + j] - q[7 + i]);
             let r2 = dx * dx + dz * dz;
             let w = 1.0 / (r2 * r2.sqrt());
             let (mi, mj) = ((i + 1) as f64 * w, (j + 1) as f64 * w);
-            a[i] += mj * dx;
+            ax += mj * dx;
             a[j] -= mi * dx;
-            a[7 + i] += mj * dz;
+            az += mj * dz;
             a[7 + j] -= mi * dz;
         }
+        (a[i], a[7 + i]) = (ax, az);
     }
 }

@@ -1,5 +1,6 @@
 //! The command line that all examples understand.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use lexopt::prelude::*;
@@ -15,6 +16,9 @@ pub struct Options {
     pub epochs: Option<usize>,
 }
 
+/// An example's own options that were given, by name.
+pub type Own = HashMap<&'static str, String>;
+
 const HELP: &str = "
 OPTIONS
   --seed N      seed of everything random (default 0); the same seed gives the same output
@@ -27,7 +31,12 @@ OPTIONS
 impl Options {
     /// Reads the command line; prints what the example does on `--help`, and says what is wrong with the rest.
     pub fn read(about: &str) -> Options {
-        match Self::parse() {
+        Self::read_with(about, &[]).0
+    }
+
+    /// The same, with options of the example's own, each of which takes a value: those that were given, by name.
+    pub fn read_with(about: &str, own: &[&'static str]) -> (Options, Own) {
+        match Self::parse(own) {
             Ok(Some(options)) => options,
             Ok(None) => {
                 println!("{about}\n{HELP}");
@@ -40,7 +49,8 @@ impl Options {
         }
     }
 
-    fn parse() -> Result<Option<Options>, lexopt::Error> {
+    fn parse(own: &[&'static str]) -> Result<Option<(Options, Own)>, lexopt::Error> {
+        let mut given = HashMap::new();
         let mut o = Options { seed: 0, out: PathBuf::from("out"), quick: false, json: false, epochs: None };
         let mut parser = lexopt::Parser::from_env();
         while let Some(arg) = parser.next()? {
@@ -51,10 +61,14 @@ impl Options {
                 Long("quick") => o.quick = true,
                 Long("json") => o.json = true,
                 Long("help") | Short('h') => return Ok(None),
+                Long(name) => match own.iter().find(|own| **own == name) {
+                    Some(own) => drop(given.insert(*own, parser.value()?.string()?)),
+                    None => return Err(arg.unexpected()),
+                },
                 _ => return Err(arg.unexpected()),
             }
         }
-        Ok(Some(o))
+        Ok(Some((o, given)))
     }
 
     /// The path of an output file, in a folder that exists.

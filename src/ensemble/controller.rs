@@ -20,8 +20,8 @@ fn log2(x: f64) -> f64 {
     log2_of_parts(exponent, f64::from_bits(mantissa) - 1.0)
 }
 
-/// What the controller remembers of a member: log2 of the last error, and the largest factor its next step may grow by
-/// (1 after a rejection).
+/// The controller's exponents. What it remembers of a member is kept by the caller: log2 of the last error, and the largest
+/// factor that its next step may grow by (1 after a rejection).
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pi {
     pub(super) beta: f64,

@@ -55,7 +55,8 @@ pub trait LaneField<const D: usize, const P: usize>: Sync {
 #[derive(Clone)]
 pub struct Lockstep<V, M> {
     field: V,
-    method: M,
+    /// Names the method; its numbers are constants.
+    _method: M,
     rtol: f64,
     atol: f64,
     max_steps: u32,
@@ -92,7 +93,7 @@ impl<V> Lockstep<V, Dop853> {
 impl<V, M> Lockstep<V, M> {
     /// By any explicit Runge–Kutta method that has an error estimate.
     pub fn with_method(field: V, method: M) -> Self {
-        Lockstep { field, method, rtol: 1e-6, atol: 1e-9, max_steps: 1_000_000, portable: false }
+        Lockstep { field, _method: method, rtol: 1e-6, atol: 1e-9, max_steps: 1_000_000, portable: false }
     }
 
     /// Relative and absolute tolerance alike.
@@ -156,7 +157,6 @@ impl<V, M> Lockstep<V, M> {
         if D == 0 {
             return Err(Error::Empty { what: "the state" });
         }
-        let _ = &self.method;
         let task =
             Task { field: &self.field, t0, t1, rtol: self.rtol, atol: self.atol, max_steps: self.max_steps };
         let (block, portable) = (block_size(y0.len()), self.portable);

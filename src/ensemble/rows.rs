@@ -137,7 +137,7 @@ impl<'a, F: Real, M> Rows<'a, F, M> {
             batch.step(&mut self.field, &self.tol);
             batch.drop_finished(&self.tol);
         }
-        Ok(Members(batch.results.into_iter().flatten().collect()))
+        Ok(Members(batch.members()))
     }
 }
 
@@ -164,7 +164,11 @@ struct Batch<F, M, const N: usize> {
     stage_t: Vec<F>,
     t1: F,
     max_steps: u64,
-    results: Vec<Option<Result<Member<Array1<F>>>>>,
+    /// By row of the initial array: what became of it, and its last state.
+    results: Vec<Option<Result<Stats>>>,
+    ends: Array2<F>,
+    /// Scratch of [`compact`](Self::compact).
+    keep: Vec<usize>,
     method: std::marker::PhantomData<M>,
 }
 
@@ -185,6 +189,8 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
             index: (0..n).collect(),
             rows: vec![row; n],
             y1: y.clone(),
+            ends: y.clone(),
+            keep: Vec::with_capacity(n),
             k: vec![y.clone(); N],
             y,
             stage_t: vec![t0; n],
@@ -195,10 +201,6 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
         }
     }
 
-    fn error_order() -> u32 {
-        if M::TABLEAU.e3.is_some() { M::TABLEAU.order - 1 } else { M::TABLEAU.embedded_order }
-    }
-
     /// Sorts out rows that cannot start or need not, evaluates the slopes, and chooses every row's first step.
     fn start(&mut self, field: &mut Field<'_, F>, tol: &Tolerance<F>, y0: &Array2<F>) {
         for (r, y) in y0.rows().into_iter().enumerate() {
@@ -206,7 +208,7 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
                 let error = Error::NotFinite { what: "the initial state", row, value: value.f64() };
                 self.results[r] = Some(Err(error));
             } else if self.rows[r].t == self.t1 {
-                self.results[r] = Some(Ok(Member { y: y.to_owned(), stats: Stats::default() }));
+                self.results[r] = Some(Ok(Stats::default()));
             }
         }
         self.compact();
@@ -227,12 +229,13 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
     }
 
     fn first_steps(&mut self, field: &mut Field<'_, F>, tol: &Tolerance<F>) {
-        let direction = (self.t1 - self.rows[0].t).signum();
+        let span = self.t1 - self.rows[0].t;
+        let direction = span.signum();
         let mut norms = Vec::with_capacity(self.rows.len());
         for r in 0..self.rows.len() {
             let (y, f) = (row(&self.y, r), row(&self.k[0], r));
             let (d0, d1) = (tol.norm(y, y, &y), tol.norm(y, y, &f));
-            let h0 = first_guess(d0, d1);
+            let h0 = first_guess(d0, d1, span.abs());
             norms.push((h0, d1));
             self.stage_t[r] = self.rows[r].t + direction * h0;
             let step = y.iter().zip(f).map(|(&y, &f)| y + direction * h0 * f);
@@ -244,7 +247,7 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
         for (r, (h0, d1)) in norms.into_iter().enumerate() {
             let y = row(&self.y, r);
             let d2 = tol.norm(y, y, &row(&self.k[1], r)) / h0;
-            self.rows[r].h = direction * second_guess(h0, d1, d2, Self::error_order());
+            self.rows[r].h = direction * second_guess(h0, d1, d2, M::TABLEAU.error_order());
             self.rows[r].stats.evals = 2;
         }
     }
@@ -303,7 +306,7 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
 
     fn judge(&mut self, r: usize) {
         let state = &mut self.rows[r];
-        let pi = Pi::new(Self::error_order());
+        let pi = Pi::new(M::TABLEAU.error_order());
         let factor = pi.factor(state.err, &mut state.memory, &mut state.most);
         state.h = state.tried * F::of(factor);
         if state.err <= 1.0 {
@@ -327,7 +330,8 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
             let steps = state.stats.accepted + state.stats.rejected;
             let least = F::EPS * F::of(4.0) * state.t.abs() + F::min_positive_value();
             let result = if state.t == self.t1 {
-                Ok(Member { y: self.y.row(r).to_owned(), stats: state.stats })
+                self.ends.row_mut(self.index[r]).assign(&self.y.row(r));
+                Ok(state.stats)
             } else if (state.err.is_nan() || state.err > 1.0) && state.h.abs() <= least {
                 let bad = first_not_finite(row(&self.y1, r));
                 let slopes = || self.k.iter().find_map(|k| first_not_finite(row(k, r)));
@@ -354,20 +358,49 @@ impl<F: Real, M: Method<N>, const N: usize> Batch<F, M, N> {
         tol.worst(row(&self.y, r), row(&self.y1, r), &error)
     }
 
-    /// Closes the gaps that rows with a result leave.
+    /// Closes the gaps that rows with a result leave, in place.
     fn compact(&mut self) {
-        let keep: Vec<usize> =
-            (0..self.index.len()).filter(|&r| self.results[self.index[r]].is_none()).collect();
-        if keep.len() == self.index.len() {
+        let (results, index, keep) = (&self.results, &mut self.index, &mut self.keep);
+        keep.clear();
+        keep.extend((0..index.len()).filter(|&r| results[index[r]].is_none()));
+        if keep.len() == index.len() {
             return;
         }
         for array in [&mut self.y, &mut self.y1].into_iter().chain(&mut self.k) {
-            *array = array.select(ndarray::Axis(0), &keep);
+            keep_rows(array, keep);
         }
-        self.index = keep.iter().map(|&r| self.index[r]).collect();
-        self.rows = keep.iter().map(|&r| self.rows[r]).collect();
-        self.stage_t = self.rows.iter().map(|row| row.t).collect();
+        for (to, &from) in keep.iter().enumerate() {
+            (index[to], self.rows[to]) = (index[from], self.rows[from]);
+            self.stage_t[to] = self.rows[to].t;
+        }
+        index.truncate(keep.len());
+        self.rows.truncate(keep.len());
+        self.stage_t.truncate(keep.len());
     }
+
+    /// The results, by row of the initial array.
+    fn members(self) -> Vec<Result<Member<Array1<F>>>> {
+        let results = self.results.into_iter().flatten().zip(self.ends.rows());
+        results.map(|(result, y)| result.map(|stats| Member { y: y.to_owned(), stats })).collect()
+    }
+}
+
+/// Shrinks an array to some of its rows (in rising order), within its memory.
+fn keep_rows<F: Real>(array: &mut Array2<F>, keep: &[usize]) {
+    let width = array.ncols();
+    if array.as_slice().is_none() {
+        // The field has put an array of another layout here.
+        *array = array.select(ndarray::Axis(0), keep);
+        return;
+    }
+    let (mut data, offset) = std::mem::take(array).into_raw_vec_and_offset();
+    let start = offset.unwrap_or(0);
+    for (to, &from) in keep.iter().enumerate() {
+        data.copy_within(start + from * width..start + (from + 1) * width, to * width);
+    }
+    data.truncate(keep.len() * width);
+    // The length is right by construction.
+    *array = Array2::from_shape_vec((keep.len(), width), data).unwrap_or_default();
 }
 
 /// A row of an array in standard layout, as all arrays of a batch are.

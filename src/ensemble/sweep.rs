@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use super::controller::{LOG_FLOOR, Pi};
 use super::lockstep::LaneField;
 use super::members::Member;
-use crate::integrate::explicit::tableau::Method;
+use crate::integrate::explicit::tableau::{Method, row, unrolled};
 use crate::integrate::{Tolerance, initial_step};
 use crate::state::first_not_finite;
 use crate::{Error, Lanes, Result, Stats};
@@ -50,16 +50,6 @@ pub(super) struct Sweep<'a, V, M, const N: usize, const D: usize, const P: usize
     rejected: Pack,
 
     method: PhantomData<fn() -> M>,
-}
-
-/// Runs `$body` for stage numbers 1.. below `N`, each a constant.
-macro_rules! unrolled {
-    ($n:ident, $stage:ident => $body:expr; $($i:literal)*) => { $( if $i < $n { const $stage: usize = $i; $body } )* };
-}
-
-/// A row of weights for stage `I`; empty beyond the method's stages (such stages are never run).
-const fn row<const N: usize>(a: &[[f64; N]; N], i: usize) -> [f64; N] {
-    if i < N { a[i] } else { [0.0; N] }
 }
 
 /// `Σ_{j < J} weights[j] k[j][i]`, lane by lane.
@@ -151,32 +141,32 @@ where
 
     #[inline(always)]
     fn run_here(&mut self) {
-        let order = if M::TABLEAU.e3.is_some() { M::TABLEAU.order - 1 } else { M::TABLEAU.embedded_order };
-        let pi = Pi::new(order);
+        let pi = Pi::new(M::TABLEAU.error_order());
         while self.member.iter().any(Option::is_some) {
-            while !self.step(pi) {}
-            for lane in 0..L {
-                self.look_at(lane);
+            let err = self.step(pi);
+            if self.anything_to_look_at(&err) {
+                (0..L).for_each(|lane| self.look_at(lane, err.0[lane]));
             }
         }
     }
 
-    /// One step of every lane; true if some lane needs to be looked at.
+    /// One step of every lane; gives the error norms.
     #[inline(always)]
-    fn step(&mut self, pi: Pi) -> bool {
+    fn step(&mut self, pi: Pi) -> Pack {
         let t1 = self.task.t1;
         let (mut h, mut end) = (self.h, self.t);
         for l in 0..L {
             let left = t1 - self.t.0[l];
             let last = left.abs() <= h.0[l].abs() * 1.01;
             end.0[l] = if last { t1 } else { self.t.0[l] + h.0[l] };
-            h.0[l] = if last { left } else { h.0[l] };
+            // As a single solve: state and rounded clock move by the same amount.
+            h.0[l] = if last { left } else { end.0[l] - self.t.0[l] };
         }
         self.stages(&h);
         let err = self.error(&h);
         self.control(pi, &h, &err);
         self.keep_accepted(&err, &end);
-        self.anything_to_look_at(&err)
+        err
     }
 
     /// New step sizes. A loop of its own, as each below: short enough for the compiler to make vector instructions of it.
@@ -219,6 +209,8 @@ where
             // A step that was accepted may be short: the next one will not be.
             let stuck = if self.h.0[l].abs() <= least { 1.0 } else { 0.0 };
             let stuck = if err.0[l] <= 1.0 { 0.0 } else { stuck };
+            // A step too short for the clock.
+            let stuck = if self.h.0[l] == 0.0 { 1.0 } else { stuck };
             let spent = if self.accepted.0[l] + self.rejected.0[l] >= max_steps { 1.0 } else { 0.0 };
             flags[l] = arrived + stuck + spent;
         }
@@ -239,7 +231,7 @@ where
             }
             let t = self.t + *h * Lanes([const { if I < N { M::TABLEAU.c[I] } else { 0.0 } }; L]);
             self.task.field.eval(t, &self.y1, &self.p, &mut self.k[I]);
-        }; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        });
         if !M::TABLEAU.fsal {
             let weights = &const { M::TABLEAU.b };
             for i in 0..D {
@@ -298,14 +290,14 @@ where
 {
     /// Takes out a member that has arrived or failed, and puts the next one in.
     #[inline(never)]
-    fn look_at(&mut self, lane: usize) {
+    fn look_at(&mut self, lane: usize, err: f64) {
         let Some(member) = self.member[lane] else { return };
         let (t, h) = (self.t.0[lane], self.h.0[lane]);
         let steps = (self.accepted.0[lane] + self.rejected.0[lane]) as u64;
         let least = 4.0 * f64::EPSILON * t.abs() + f64::MIN_POSITIVE;
         let result = if t == self.task.t1 {
             Ok(Member { y: self.y.map(|y| y.0[lane]), stats: self.stats(lane) })
-        } else if h.abs() <= least {
+        } else if h == 0.0 || (h.abs() <= least && (err.is_nan() || err > 1.0)) {
             Err(self.underflow(lane))
         } else if steps >= u64::from(self.task.max_steps) {
             let component = self.worst(lane);
@@ -360,8 +352,8 @@ where
                 Err(result) => self.results[member] = Some(result),
             }
         }
-        // An idle lane goes through the motions of standing still.
-        (self.t.0[lane], self.h.0[lane]) = (0.0, 0.0);
+        // An idle lane takes steps that are never accepted and never looked at.
+        (self.t.0[lane], self.h.0[lane]) = (f64::NAN, f64::NAN);
         self.y.iter_mut().for_each(|y| y.0[lane] = 0.0);
     }
 
@@ -381,14 +373,12 @@ where
         if let Some(component) = first_not_finite(&slope) {
             return Err(Err(Error::FieldNotFinite { t: t0, h: 0.0, component }));
         }
-        let order = if M::TABLEAU.e3.is_some() { M::TABLEAU.order - 1 } else { M::TABLEAU.embedded_order };
         let tol = Tolerance { rtol: rtol.into(), atol: atol.into() };
-        let direction = (t1 - t0).signum();
         let h = initial_step(
             &mut single,
             (t0, &y, &slope),
-            direction,
-            order,
+            ((t1 - t0).signum(), (t1 - t0).abs()),
+            M::TABLEAU.error_order(),
             &tol,
             (&mut [0.0; D], &mut [0.0; D]),
         );

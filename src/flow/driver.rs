@@ -310,6 +310,7 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         check_state(y)?;
         self.check_mass()?;
         self.field.check(y)?;
+        self.check_noise(false)?;
         if !self.clock.next.as_ref().is_some_and(|next| next.same_shape(y)) {
             self.integrator.init(y)?;
             self.clock.next = Some(y.clone());
@@ -339,6 +340,26 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         self.tol.check(y0.as_slice().len())?;
         self.save.check(t0, t1)?;
         self.field.check(y0)
+    }
+
+    /// Noise needs a method that follows it, and adaptive steps a path that does not depend on them.
+    pub(super) fn check_noise(&mut self, adaptive: bool) -> Result<()> {
+        let method = self.integrator.name();
+        let takes = self.integrator.takes_noise();
+        match self.field.noise() {
+            None if takes => Err(Error::NoNoise { method }),
+            Some(_) if !takes => Err(Error::Unsupported {
+                what: method,
+                with: "a field with noise, which it would leave out",
+                instead: "take a stochastic method, such as EulerMaruyama",
+            }),
+            Some(noise) if adaptive && !noise.is_path() => Err(Error::Unsupported {
+                what: "noise drawn step by step",
+                with: "adaptive steps, whose rejections would choose among the draws",
+                instead: "give the noise by .seed(n) instead of .fresh(n), or take fixed steps",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// A method that took the field's value for the slope would solve something else.

@@ -5,6 +5,7 @@
 //!
 //! May import `integrate` and what lies below it. Nothing here knows what a field or an integrator does inside.
 
+mod access;
 mod driver;
 mod event;
 mod export;
@@ -15,5 +16,5 @@ mod watch;
 
 pub use driver::{Flow, Progress};
 pub use event::{Event, Occurrence};
-pub use solution::{Failure, Solution, Stats};
+pub use solution::{Failure, Solution};
 pub use stepper::Stepper;

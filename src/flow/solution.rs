@@ -3,46 +3,8 @@
 use std::fmt;
 
 use super::event::Occurrence;
-use crate::integrate::{Polynomial, Work};
-use crate::{Error, Real, Result, State};
-
-/// How much work a run took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Stats {
-    /// Evaluations of the field.
-    pub evals: u64,
-    /// Steps that stand.
-    pub accepted: u64,
-    /// Steps that were repeated with a smaller size.
-    pub rejected: u64,
-    /// Jacobians formed; by finite differences, their evaluations are in [`evals`](Self::evals).
-    pub jacobians: u64,
-    /// Matrices factorised.
-    pub factorisations: u64,
-    /// Iterations of Newton's method.
-    pub iterations: u64,
-    /// Linear systems solved.
-    pub solves: u64,
-}
-
-impl Stats {
-    /// With what the integrator has counted.
-    pub(super) fn with(self, work: Work) -> Self {
-        let Work { jacobians, factorisations, iterations, solves } = work;
-        Stats { jacobians, factorisations, iterations, solves, ..self }
-    }
-}
-
-impl fmt::Display for Stats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)?;
-        if self.jacobians > 0 {
-            write!(f, ", {} Jacobians, {} factorisations", self.jacobians, self.factorisations)?;
-        }
-        Ok(())
-    }
-}
+use crate::integrate::Polynomial;
+use crate::{Error, Real, Result, State, Stats};
 
 /// A solution: the states that were asked for, the events that happened, and the work it took.
 #[derive(Debug, Clone)]
@@ -90,9 +52,32 @@ impl<S: State> Solution<S> {
     /// The derivative of the interpolant with respect to time; otherwise as [`at`](Self::at).
     ///
     /// # Errors
-    /// As [`at`](Self::at).
+    /// As [`at`](Self::at); and after a run over an empty span, which has no slope.
     pub fn slope(&self, t: S::Elem) -> Result<S> {
+        let (t0, t1) = self.span;
+        if t0 == t1 && self.dense.is_some() {
+            return Err(Error::OutsideSpan { t: t.f64(), t0: t0.f64(), t1: t1.f64() });
+        }
         self.read(t, |piece, theta, out| piece.poly.slope(theta, out))
+    }
+
+    /// Writes the state at `t` to `y`, at the nearer end for a time outside the span.
+    pub(crate) fn read_into(&self, t: S::Elem, y: &mut S) -> Result<()> {
+        let pieces = self.dense.as_ref().ok_or(Error::NotDense)?;
+        let forward = self.span.1 >= self.span.0;
+        let i = pieces.partition_point(|p| if forward { p.end < t } else { p.end > t });
+        let piece = pieces.get(i).or(pieces.last()).ok_or(Error::NotDense)?;
+        let (zero, one) = (S::Elem::of(0.0), S::Elem::of(1.0));
+        let theta = (t - piece.poly.t) / piece.poly.h;
+        let theta = if theta < zero {
+            zero
+        } else if theta > one {
+            one
+        } else {
+            theta
+        };
+        piece.poly.value(theta, y.as_mut_slice());
+        Ok(())
     }
 
     fn read(&self, t: S::Elem, f: impl Fn(&Piece<S::Elem>, S::Elem, &mut [S::Elem])) -> Result<S> {
@@ -107,7 +92,7 @@ impl<S: State> Solution<S> {
         let mut y = self.last.clone();
         match pieces.get(i) {
             Some(piece) => f(piece, (t - piece.poly.t) / piece.poly.h, y.as_mut_slice()),
-            // A run over an empty span has no steps: one state, and no slope.
+            // A run over an empty span has no steps: one state.
             None if t0 == t1 => {}
             None => return Err(Error::NotDense),
         }

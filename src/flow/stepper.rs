@@ -100,6 +100,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
 
     fn set_up(&mut self) -> Result<()> {
         self.flow.check_run(self.t0, self.t1, &self.y)?;
+        self.flow.check_noise(self.flow.fixed_step.is_none())?;
         let flow = &mut *self.flow;
         flow.integrator.aim(&flow.tol);
         flow.integrator.init(&self.y)?;
@@ -123,6 +124,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
             return Ok(h.abs() * direction);
         }
         let order = flow.integrator.error_order().unwrap_or(1);
+        let span = (self.t1 - self.t0).abs();
+        let reach = (direction, flow.max_step.map_or(span, |most| most.min(span)));
         let mut slope = self.y.clone();
         let mut scratch = self.y.clone();
         let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
@@ -131,7 +134,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
             return Err(Error::FieldNotFinite { t: self.t.f64(), h: 0.0, component });
         }
         let start = (self.t, &self.y, &slope);
-        let h = initial_step(field, start, direction, order, &flow.tol, (&mut self.y_prev, &mut scratch));
+        let h = initial_step(field, start, reach, order, &flow.tol, (&mut self.y_prev, &mut scratch));
         flow.integrator.prime(&slope);
         Ok(h)
     }
@@ -231,12 +234,13 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     /// Where the proposed step leads, and its size: no longer than allowed; to the end of the run if less than 1 % would remain.
     #[inline(always)]
     fn clipped(&self) -> (S::Elem, S::Elem) {
-        let mut h = self.h;
+        let (mut h, mut reach) = (self.h, self.h.abs() * S::Elem::of(1.01));
         if let Some(most) = self.flow.max_step {
             h = h.abs().min(most) * h.signum();
+            reach = reach.min(most);
         }
         let left = self.t1 - self.t;
-        if left.abs() <= h.abs() * S::Elem::of(1.01) {
+        if left.abs() <= reach {
             return (self.t1, left);
         }
         // The step that the rounded time really takes: state and clock move by the same amount.
@@ -404,6 +408,11 @@ impl<S: State, V, I> Stepper<'_, '_, V, I, S> {
     pub fn y_mut(&mut self) -> &mut S {
         (self.smooth, self.touched) = (false, true);
         &mut self.y
+    }
+
+    /// The field, to be asked between steps.
+    pub fn field_mut(&mut self) -> &mut V {
+        &mut self.flow.field
     }
 
     /// The events that have happened.

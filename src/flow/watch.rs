@@ -66,7 +66,8 @@ impl<S: State> Watch<S> {
         let mut terminal = false;
         for root in self.found.iter().filter(|r| r.theta <= until) {
             let theta = if root.theta > cut.unwrap_or(root.theta) { until } else { root.theta };
-            step.value(theta.min(S::Elem::of(1.0)), self.probe.as_mut_slice());
+            let theta = theta.min(S::Elem::of(1.0));
+            step.value(theta, self.probe.as_mut_slice());
             log.push(Occurrence { event: root.event, t: step.t + theta * step.h, y: self.probe.clone() });
             terminal |= events[root.event].terminal;
         }

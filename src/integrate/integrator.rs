@@ -1,5 +1,7 @@
 //! What an integrator is: one step of size `h` for any field on any state.
 
+use std::fmt;
+
 use super::{Polynomial, Tolerance, Verdict};
 use crate::{Error, Result, State, VectorField};
 
@@ -23,6 +25,11 @@ pub trait Integrator<S: State> {
     /// Order `q` of the error estimate, which behaves as `h^(q+1)`; `None` without an estimate.
     fn error_order(&self) -> Option<u32> {
         None
+    }
+
+    /// Whether the method follows stochastic differential equations: then it needs a field with noise, else it refuses one.
+    fn takes_noise(&self) -> bool {
+        false
     }
 
     /// Prepares for states of the shape of `y0`. The only method that allocates (values inside a step
@@ -134,4 +141,42 @@ pub struct Work {
     pub iterations: u64,
     /// Linear systems solved with those matrices.
     pub solves: u64,
+}
+
+/// How much work a run took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Evaluations of the field.
+    pub evals: u64,
+    /// Steps that stand.
+    pub accepted: u64,
+    /// Steps that were repeated with a smaller size.
+    pub rejected: u64,
+    /// Jacobians formed; by finite differences, their evaluations are in [`evals`](Self::evals).
+    pub jacobians: u64,
+    /// Matrices factorised.
+    pub factorisations: u64,
+    /// Iterations of Newton's method.
+    pub iterations: u64,
+    /// Linear systems solved.
+    pub solves: u64,
+}
+
+impl Stats {
+    /// With what the integrator has counted.
+    pub(crate) fn with(self, work: Work) -> Self {
+        let Work { jacobians, factorisations, iterations, solves } = work;
+        Stats { jacobians, factorisations, iterations, solves, ..self }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} steps, {} rejected, {} evaluations", self.accepted, self.rejected, self.evals)?;
+        if self.jacobians > 0 {
+            write!(f, ", {} Jacobians, {} factorisations", self.jacobians, self.factorisations)?;
+        }
+        Ok(())
+    }
 }

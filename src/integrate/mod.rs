@@ -2,12 +2,12 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`precondition`]ed steps
-//! (the optimisers), and [`Alternating`] players. Beside them
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`stochastic`] ones for noise,
+//! [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
-//! May import `scalar`, `error`, `state`, `field`. An integrator never knows what it moves.
+//! May import `scalar`, `error`, `state`, `field`, `halves`, `linalg`. An integrator never knows what it moves.
 
 mod adams;
 mod alternating;
@@ -16,11 +16,14 @@ pub mod explicit;
 pub mod implicit;
 mod initial_step;
 mod integrator;
+mod mirror;
 pub mod nystrom;
 mod polynomial;
 pub mod precondition;
+mod proximal;
 mod schedule;
 pub mod stabilised;
+pub mod stochastic;
 pub mod symplectic;
 mod tolerance;
 
@@ -33,14 +36,20 @@ pub use explicit::{
 };
 pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
-pub use integrator::{Integrator, Work};
+pub use integrator::{Integrator, Stats, Work};
+pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
+pub(crate) use precondition::Known;
 pub use precondition::{
     Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
 };
+pub use proximal::Proximal;
 pub use schedule::Schedule;
 pub use stabilised::{Rkc2, Rock4};
+pub use stochastic::{
+    Baoab, EulerMaruyama, Mala, Milstein, Obabo, PlatenWeak2, Sra1, Sriw1, StratonovichHeun,
+};
 pub use symplectic::{
     KahanLi6, KahanLi8, McLachlanAtela2, McLachlanAtela3, McLachlanAtela4, McLachlanAtela5, PositionVerlet,
     Ruth3, StormerVerlet, SuzukiUmeno8, SymplecticEuler, Yoshida4, Yoshida6, Yoshida8,

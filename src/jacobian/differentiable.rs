@@ -7,6 +7,7 @@ use num_traits::{One as _, Zero as _};
 use super::structure::Structure;
 use super::trace::trace;
 use crate::linalg::Colouring;
+use crate::parametric::Parametric;
 use crate::{Dual, Formula, Number, Pattern, Real, Result, State, VectorField};
 
 /// The field of a [`Formula`], with exact derivatives by forward-mode automatic differentiation: several columns of the
@@ -237,5 +238,47 @@ impl<S: State<Elem: Number>, V: Formula> VectorField<S> for Differentiable<V, S:
             Zeros::Known(structure, _) => structure.check(y.as_slice().len()),
             Zeros::Untraced => Ok(()),
         }
+    }
+}
+
+impl<S: State<Elem: Number>, V: Formula> Parametric<S> for Differentiable<V, S::Elem> {
+    fn params(&self) -> &[S::Elem] {
+        &self.parameters
+    }
+
+    fn set_params(&mut self, theta: &[S::Elem]) {
+        self.parameters.clear();
+        self.parameters.extend_from_slice(theta);
+    }
+
+    /// One column of the Jacobian after another, four at a time.
+    fn vjp(&mut self, t: S::Elem, y: &S, lambda: &S, ybar: &mut S, theta_bar: &mut [S::Elem]) {
+        let (y, lambda, ybar) = (y.as_slice(), lambda.as_slice(), ybar.as_mut_slice());
+        let (n, all) = (y.len(), y.len() + self.parameters.len());
+        let duals = &mut self.few;
+        duals.place(y, &self.parameters);
+        for first in (0..all).step_by(4) {
+            let columns = || (first..(first + 4).min(all)).enumerate();
+            for (k, j) in columns() {
+                let variable = if j < n { &mut duals.y[j] } else { &mut duals.p[j - n] };
+                variable.partials[k] = S::Elem::one();
+            }
+            self.formula.eval(Dual::constant(t), &duals.y, &duals.p, &mut duals.dy);
+            for (k, j) in columns() {
+                let sum = duals.dy.iter().zip(lambda).map(|(d, &l)| d.partials[k] * l).sum();
+                if j < n {
+                    ybar[j] = sum;
+                } else {
+                    theta_bar[j - n] += sum;
+                }
+                let variable = if j < n { &mut duals.y[j] } else { &mut duals.p[j - n] };
+                variable.partials[k] = S::Elem::zero();
+            }
+        }
+    }
+
+    fn tangent(&mut self, t: S::Elem, y: &S, dy: &S, dtheta: &[S::Elem], out: &mut S) {
+        let point = (y.as_slice(), dy.as_slice());
+        self.derivative((t, S::Elem::zero()), point, dtheta, out.as_mut_slice());
     }
 }

@@ -91,6 +91,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Structured<V> {
         self.field.mass()
     }
 
+    fn noise(&mut self) -> Option<&mut dyn crate::noise::Noise<S>> {
+        self.field.noise()
+    }
+
     fn redraw(&mut self) -> bool {
         self.field.redraw()
     }

@@ -121,6 +121,10 @@ where
         self.field.mass()
     }
 
+    fn noise(&mut self) -> Option<&mut dyn crate::noise::Noise<S>> {
+        self.field.noise()
+    }
+
     fn redraw(&mut self) -> bool {
         self.field.redraw()
     }

@@ -1,14 +1,18 @@
 //! Linear algebra that the implicit methods need and no well-kept crate gives in this form: generic over the number
-//! type, in place, unrolled for small sizes. May import `scalar`, `error`, `simd`.
+//! type, in place, unrolled for small sizes. Functions of small symmetric
+//! matrices beside them. May import `scalar`, `error`, `simd`.
 
 mod banded;
 mod colour;
 mod dense;
 mod hessenberg;
 mod pattern;
+mod qr;
 mod rotations;
 mod scalar;
 mod sparse;
+mod svd;
+pub(crate) mod symmetric;
 mod update;
 
 pub(crate) use banded::BandLu;
@@ -16,6 +20,8 @@ pub(crate) use colour::Colouring;
 pub(crate) use dense::Lu;
 pub(crate) use hessenberg::hessenberg_eigenvalues;
 pub use pattern::Pattern;
+pub(crate) use qr::{orthonormal, qr, transposed};
 pub(crate) use rotations::Rotations;
 pub(crate) use scalar::{Complex, Scalar};
 pub(crate) use sparse::SparseLu;
+pub(crate) use svd::svd;

@@ -8,13 +8,19 @@
 //! May import `nn`, `dataset`, `metric` and what lies below; the drivers also `flow` and `integrate`.
 
 mod coupling;
+mod divergence;
 mod field;
+mod likelihood;
 mod reflow;
+mod stochastic;
 mod straightness;
 mod time_law;
 
 pub use coupling::Coupling;
+pub use divergence::{Divergence, NetworkDivergence, VelocityDivergence};
 pub use field::Matching;
+pub use likelihood::{Followed, Likelihood, bits_per_dim};
 pub use reflow::{Pairs, Reflow, Round};
+pub use stochastic::{Fading, Scored, stochastic};
 pub use straightness::{Straightness, normalised_path_energy, straightness};
 pub use time_law::TimeLaw;

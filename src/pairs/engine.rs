@@ -2,11 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::groups::Groups;
+use super::groups::{Groups, strips};
 use super::kernel::{Energy, Gaussian, InverseMultiquadric, Laplace, Profile, RadialKernel};
-use super::strip::{
-    Group, LANES, ROWS, STRIP, Sink, Strips, exponentials, exponents, products, profile, squares, zeros,
-};
+use super::strip::{ROWS, STRIP, Sink, Strips, exponentials, exponents, products, profile, squares};
 use crate::Real;
 use crate::simd::{Arith, Isa, Kernel};
 
@@ -62,9 +60,8 @@ trait Visit<F> {
 #[inline(always)]
 fn sweep<A: Arith, F: Real, V: Visit<F>>(x: &[F], targets: &Targets<F>, visitor: &mut V) {
     let d = targets.points.columns;
-    let (groups, n) = (targets.points.rows.div_ceil(LANES), x.len() / d);
-    for first in (0..groups).step_by(STRIP) {
-        let strip = first..(first + STRIP).min(groups);
+    let n = x.len() / d;
+    for strip in strips::<F>(targets.points.rows) {
         for i in (0..n).step_by(ROWS) {
             let j = (i + 1).min(n - 1);
             visitor.visit::<A>(strip.clone(), [&x[i * d..][..d], &x[j * d..][..d]], [i, j]);
@@ -80,12 +77,12 @@ fn pair_of_rows(sums: &mut [f64], width: usize, [i, j]: [usize; ROWS]) -> [&mut 
 }
 
 #[inline(always)]
-fn distances<A: Arith, F: Real>(x: [&[F]; ROWS], y: &[Group<F>], out: &mut Strips<F>) {
+fn distances<A: Arith, F: Real>(x: [&[F]; ROWS], y: &[F], len: usize, out: &mut Strips<F>) {
     match x[0].len() {
-        1 => squares::<A, F, 1>(x, y, out),
-        2 => squares::<A, F, 2>(x, y, out),
-        3 => squares::<A, F, 3>(x, y, out),
-        _ => squares::<A, F, 0>(x, y, out),
+        1 => squares::<A, F, 1>(x, y, len, out),
+        2 => squares::<A, F, 2>(x, y, len, out),
+        3 => squares::<A, F, 3>(x, y, len, out),
+        _ => squares::<A, F, 0>(x, y, len, out),
     }
 }
 
@@ -104,7 +101,7 @@ impl<F: Real> Reduction<F> for KernelSums<'_, F> {
     }
 
     fn block(&self, x: &[F], _: usize, sums: &mut [f64]) {
-        let strips = [[zeros(); STRIP]; ROWS];
+        let strips = [[F::zero(); STRIP]; ROWS];
         self.targets.isa.run(KernelBlock { of: self, x, sums, values: strips, slopes: strips });
     }
 }
@@ -129,12 +126,10 @@ impl<F: Real> Visit<F> for KernelBlock<'_, F> {
     #[inline(always)]
     fn visit<A: Arith>(&mut self, strip: std::ops::Range<usize>, x: [&[F]; ROWS], rows: [usize; ROWS]) {
         let KernelSums { targets, kernel, sums, gradients } = *self.of;
-        let (d, p) = (targets.points.columns, if sums { targets.payload.columns } else { 0 });
-        let y = &targets.points.groups()[strip.start * d..strip.end * d];
-        let w = &targets.weights.groups()[strip.clone()];
+        let (y, w) = (targets.points.strip(&strip), targets.weights.strip(&strip));
         let (values, slopes, want) = (&mut self.values, &mut self.slopes, (sums, gradients));
         let scale = F::of(kernel.scale());
-        distances::<A, F>(x, y, values);
+        distances::<A, F>(x, y, strip.len(), values);
         match kernel {
             RadialKernel::Gaussian { .. } => profiles::<A, F, Gaussian>(scale, w, values, slopes, want),
             RadialKernel::InverseMultiquadric { .. } => {
@@ -144,13 +139,15 @@ impl<F: Real> Visit<F> for KernelBlock<'_, F> {
             RadialKernel::Energy => profiles::<A, F, Energy>(scale, w, values, slopes, want),
         }
         let [first, second] = pair_of_rows(self.sums, self.of.width(), rows);
+        let mut p = 0;
         if sums {
-            let s = &targets.payload.groups()[strip.start * p..strip.end * p];
-            products::<A, F, false>(x, values, s, p, &mut Sink { rows: [&mut *first, &mut *second] });
+            p = targets.payload.columns;
+            let s = targets.payload.strip(&strip);
+            products::<A, F, false>(x, values, s, strip.len(), &mut Sink([&mut *first, &mut *second]));
         }
         if gradients {
             let second = second.get_mut(p..).unwrap_or_default();
-            products::<A, F, true>(x, slopes, y, d, &mut Sink { rows: [&mut first[p..], second] });
+            products::<A, F, true>(x, slopes, y, strip.len(), &mut Sink([&mut first[p..], second]));
         }
     }
 }
@@ -158,7 +155,7 @@ impl<F: Real> Visit<F> for KernelBlock<'_, F> {
 #[inline(always)]
 fn profiles<A: Arith, F: Real, P: Profile>(
     scale: F,
-    w: &[Group<F>],
+    w: &[F],
     values: &mut Strips<F>,
     slopes: &mut Strips<F>,
     want: (bool, bool),
@@ -188,7 +185,7 @@ impl<F: Real> Reduction<F> for SoftSums<'_, F> {
     }
 
     fn block(&self, x: &[F], _: usize, sums: &mut [f64]) {
-        self.targets.isa.run(SoftBlock { of: self, x, sums, t: [[zeros(); STRIP]; ROWS] });
+        self.targets.isa.run(SoftBlock { of: self, x, sums, t: [[F::zero(); STRIP]; ROWS] });
     }
 }
 
@@ -214,9 +211,8 @@ impl<F: Real> Visit<F> for SoftBlock<'_, F> {
     #[inline(always)]
     fn visit<A: Arith>(&mut self, strip: std::ops::Range<usize>, x: [&[F]; ROWS], rows: [usize; ROWS]) {
         let SoftSums { targets, scale, means } = *self.of;
-        let (d, p) = (targets.points.columns, targets.payload.columns);
-        let h = &targets.weights.groups()[strip.clone()];
-        distances::<A, F>(x, &targets.points.groups()[strip.start * d..strip.end * d], &mut self.t);
+        let (len, h) = (strip.len(), targets.weights.strip(&strip));
+        distances::<A, F>(x, targets.points.strip(&strip), len, &mut self.t);
         let [first, second] = pair_of_rows(self.sums, self.of.width(), rows);
         let [t0, t1] = &mut self.t;
         soft_row::<A, F>(scale, h, t0, first);
@@ -224,16 +220,16 @@ impl<F: Real> Visit<F> for SoftBlock<'_, F> {
             soft_row::<A, F>(scale, h, t1, second);
         }
         if means {
-            let s = &targets.payload.groups()[strip.start * p..strip.end * p];
             let second = second.get_mut(2..).unwrap_or_default();
-            products::<A, F, false>(x, &self.t, s, p, &mut Sink { rows: [&mut first[2..], second] });
+            let sink = &mut Sink([&mut first[2..], second]);
+            products::<A, F, false>(x, &self.t, targets.payload.strip(&strip), len, sink);
         }
     }
 }
 
 /// Squared distances become exponentials, measured by the largest exponent that the row has seen.
 #[inline(always)]
-fn soft_row<A: Arith, F: Real>(scale: F, h: &[Group<F>], t: &mut [Group<F>; STRIP], sums: &mut [f64]) {
+fn soft_row<A: Arith, F: Real>(scale: F, h: &[F], t: &mut [F; STRIP], sums: &mut [f64]) {
     let top = exponents::<A, F>(scale, h, t).f64();
     if top > sums[0] {
         let by = (sums[0] - top).exp();

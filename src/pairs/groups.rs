@@ -1,12 +1,15 @@
 //! Rows of an array, regrouped for vector loops.
 
+use std::ops::Range;
+
 use ndarray::ArrayView2;
 
-use super::strip::{Group, LANES};
+use super::strip::{LANES, strip_len};
 use crate::Real;
 use crate::simd::Buffer;
 
-/// Rows in groups of [`LANES`], and in each group one column after the other; what is missing in the last is zero.
+/// Rows in strips of [`strip_len`], and in each strip one column after the other; the last strip is padded with zeros to
+/// a multiple of [`LANES`].
 #[derive(Debug)]
 pub(super) struct Groups<F> {
     data: Buffer<F>,
@@ -22,19 +25,20 @@ impl<F: Real> Groups<F> {
     /// Holds these rows from now on; allocates only where their number or width is new.
     pub(super) fn fill(&mut self, from: ArrayView2<'_, F>) {
         self.resize(from.dim());
-        let width = self.columns;
-        for (j, row) in from.rows().into_iter().enumerate() {
-            let group = &mut self.data[j / LANES * width * LANES..][..width * LANES];
-            for (k, &v) in row.iter().enumerate() {
-                group[k * LANES + j % LANES] = v;
+        for strip in strips::<F>(self.rows) {
+            let (start, len) = (strip.start, strip.len());
+            let rows = start..strip.end.min(self.rows);
+            let out = &mut self.data[start * self.columns..][..len * self.columns];
+            for (j, row) in from.slice(ndarray::s![rows, ..]).rows().into_iter().enumerate() {
+                row.iter().zip(out[j..].iter_mut().step_by(len)).for_each(|(&v, out)| *out = v);
             }
         }
     }
 
-    /// One column of so many equal numbers.
-    pub(super) fn constant(&mut self, rows: usize, value: F) {
+    /// One column of so many numbers, all zero until they are written.
+    pub(super) fn column(&mut self, rows: usize) -> &mut [F] {
         self.resize((rows, 1));
-        self.data[..rows].fill(value);
+        &mut self.data
     }
 
     fn resize(&mut self, (rows, columns): (usize, usize)) {
@@ -44,14 +48,18 @@ impl<F: Real> Groups<F> {
         }
     }
 
-    pub(super) fn groups(&self) -> &[Group<F>] {
-        self.data.as_chunks().0.as_chunks().0
+    /// The columns of a strip, one after the other.
+    #[inline(always)]
+    pub(super) fn strip(&self, strip: &Range<usize>) -> &[F] {
+        &self.data[strip.start * self.columns..strip.end * self.columns]
     }
+}
 
-    /// All numbers, the missing ones of the last group included.
-    pub(super) fn numbers_mut(&mut self) -> &mut [F] {
-        &mut self.data
-    }
+/// The strips of so many rows, padding included.
+#[inline(always)]
+pub(super) fn strips<F>(rows: usize) -> impl Iterator<Item = Range<usize>> {
+    let end = rows.next_multiple_of(LANES);
+    (0..end).step_by(strip_len::<F>()).map(move |first| first..(first + strip_len::<F>()).min(end))
 }
 
 impl<F: Real> Clone for Groups<F> {

@@ -10,7 +10,7 @@
 //! | `log Σ_j exp(h_j - \|x_i - y_j\|² / ε)` | [`SoftMin::log_sum_exp`] |
 //! | the mean of `y_j` under those weights | [`SoftMin::mean`] |
 //!
-//! Nothing of size n × m is stored. A strip of 512 targets serves a block of sources from the first-level
+//! Nothing of size n × m is stored. A strip of 4 kB of targets serves a block of sources from the first-level
 //! cache: distances, then the kernel, then what is summed, each a short loop over vectors of the number type;
 //! a strip's sums are added up in double precision. Threads take blocks of sources from a quarter of a million
 //! pairs on; a row is always summed in the same order, so that no result depends on their number.

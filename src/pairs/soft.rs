@@ -46,8 +46,7 @@ impl<F: Real> SoftMin<F> {
         let mut targets = Targets::new();
         targets.points.fill(y.view());
         targets.payload.fill(y.view());
-        targets.weights.constant(y.nrows(), F::zero());
-        let weights = targets.weights.numbers_mut();
+        let weights = targets.weights.column(y.nrows());
         weights.fill(F::of(NEVER));
         weights.iter_mut().zip(h).for_each(|(w, &h)| *w = h.max(F::of(NEVER)));
         Ok(SoftMin { targets, scale: F::of(1.0 / eps) })

@@ -13,7 +13,7 @@ use crate::{Error, Real, Result};
 /// S_i = Σ_j k(x_i, y_j) s_j,      G_i = Σ_j w_j ∇_x k(x_i, y_j)
 /// ```
 ///
-/// Pairs are computed in the number type, `f32` or `f64`; sums beyond 512 targets in `f64`.
+/// Pairs are computed in the number type, `f32` or `f64`; sums beyond 1024 (`f64`: 512) targets in `f64`.
 ///
 /// ```
 /// use flowfield::pairs::{KernelSum, RadialKernel};
@@ -64,7 +64,7 @@ impl<F: Real> KernelSum<F> {
     pub fn targets(&mut self, y: &Array2<F>) -> Result<&mut Self> {
         check_points("the target points", y)?;
         self.targets.points.fill(y.view());
-        self.targets.weights.constant(y.nrows(), F::one());
+        self.targets.weights.column(y.nrows())[..y.nrows()].fill(F::one());
         Ok(self)
     }
 

@@ -96,33 +96,18 @@ pub fn fixed_barycenter(
     super::cost::check(&super::MatrixCost::new(cost))?;
     let w = checked("the weights of a barycenter", weights, l)?;
     let sum: f64 = w.iter().sum();
-    let mut logs = Array2::zeros((l, m));
-    for (k, row) in histograms.rows().into_iter().enumerate() {
-        let h = checked("a histogram", &row.to_owned(), m)?;
-        let total: f64 = h.iter().sum();
-        (0..m).for_each(|i| logs[[k, i]] = (h[i] / total).ln());
-    }
-    // Scalings in the log domain: u meets the histograms, v the common marginal p.
-    let mut v = Array2::<f64>::zeros((l, m));
-    let mut images = Array2::<f64>::zeros((l, m));
+    let mut bregman = Bregman {
+        logs: log_histograms(histograms)?,
+        w: w.into_iter().map(|w| w / sum).collect(),
+        v: Array2::zeros((l, m)),
+        images: Array2::zeros((l, m)),
+        p: Array1::zeros(m),
+    };
     let mut residual = f64::INFINITY;
     for _ in 0..BREGMAN {
-        let mut p = Array1::<f64>::zeros(m);
-        for k in 0..l {
-            let u: Vec<f64> =
-                (0..m).map(|i| logs[[k, i]] - softmax(cost.row(i).iter().zip(v.row(k)), eps)).collect();
-            (0..m).for_each(|j| images[[k, j]] = softmax(cost.column(j).iter().zip(&u), eps));
-            (0..m).for_each(|j| p[j] += w[k] / sum * images[[k, j]]);
-        }
-        residual = 0.0;
-        for k in 0..l {
-            for j in 0..m {
-                residual += w[k] / sum * ((v[[k, j]] + images[[k, j]]).exp() - p_of(&p, j)).abs();
-                v[[k, j]] = p[j] - images[[k, j]];
-            }
-        }
+        residual = bregman.project(cost, eps);
         if residual <= tol {
-            return Ok(p.mapv(f64::exp));
+            return Ok(bregman.p.mapv(f64::exp));
         }
     }
     Err(Error::NotConverged { what: "the barycenter", iterations: BREGMAN, residual, tol })
@@ -130,8 +115,50 @@ pub fn fixed_barycenter(
 
 const BREGMAN: usize = 10_000;
 
-fn p_of(p: &Array1<f64>, j: usize) -> f64 {
-    p[j].exp()
+/// Logarithms of the histograms, each divided by its sum.
+fn log_histograms(histograms: &Array2<f64>) -> Result<Array2<f64>> {
+    let (l, m) = histograms.dim();
+    let mut logs = Array2::zeros((l, m));
+    for (k, row) in histograms.rows().into_iter().enumerate() {
+        let h = checked("a histogram", &row.to_owned(), m)?;
+        let total: f64 = h.iter().sum();
+        (0..m).for_each(|i| logs[[k, i]] = (h[i] / total).ln());
+    }
+    Ok(logs)
+}
+
+/// Scalings in the log domain: u meets the histograms, v the common marginal p.
+struct Bregman {
+    logs: Array2<f64>,
+    /// Weights of the histograms, of sum one.
+    w: Vec<f64>,
+    v: Array2<f64>,
+    /// Each histogram's image on the side of the barycenter, before v.
+    images: Array2<f64>,
+    p: Array1<f64>,
+}
+
+impl Bregman {
+    /// One round of projections; returns the mean L1 distance of the marginals from p.
+    fn project(&mut self, cost: &Array2<f64>, eps: f64) -> f64 {
+        let (l, m) = self.v.dim();
+        self.p.fill(0.0);
+        for k in 0..l {
+            let scale = |i: usize| self.logs[[k, i]] - softmax(cost.row(i).iter().zip(self.v.row(k)), eps);
+            let u: Vec<f64> = (0..m).map(scale).collect();
+            for j in 0..m {
+                self.images[[k, j]] = softmax(cost.column(j).iter().zip(&u), eps);
+                self.p[j] += self.w[k] * self.images[[k, j]];
+            }
+        }
+        let mut residual = 0.0;
+        for ((k, j), v) in self.v.indexed_iter_mut() {
+            let image = self.images[[k, j]];
+            residual += self.w[k] * ((*v + image).exp() - self.p[j].exp()).abs();
+            *v = self.p[j] - image;
+        }
+        residual
+    }
 }
 
 /// `log Σ exp(s - c / ε)`.

@@ -83,6 +83,7 @@ impl<S: State> Integrator<S> for Adams<S> {
         "Adams"
     }
 
+    /// The highest that adaptive runs choose; fixed steps are Heun's method, of order 2.
     fn order(&self) -> Option<u32> {
         Some(self.most as u32 + 1)
     }
@@ -168,24 +169,20 @@ impl<S: State> Integrator<S> for Adams<S> {
         if err.is_nan() || err > 1.0 {
             return Some(self.fail(h, err, prefers_lower));
         }
+        let higher = || if k < self.most && d.sees(k + 1) { at(k + 1) } else { f64::INFINITY };
+        let settled = self.steady > k && d.sees(k + 1);
         self.failures = 0;
-        self.start_up &= !prefers_lower && k < self.most;
-        let (next, err) = if self.start_up {
+        let start_up = self.start_up && !prefers_lower && k < self.most;
+        let (next, err) = if start_up {
             (k + 1, err)
         } else if prefers_lower {
             (k - 1, lower)
-        } else if self.steady <= k || !d.sees(k + 1) {
-            (k, err)
+        } else if settled {
+            best_order(k, lower, err, higher())
         } else {
-            let higher = if k < self.most { at(k + 1) } else { f64::INFINITY };
-            match k {
-                _ if k > 1 && lower <= err.min(higher) => (k - 1, lower),
-                1 if higher < 0.5 * err => (2, higher),
-                2.. if higher < err => (k + 1, higher),
-                _ => (k, err),
-            }
+            (k, err)
         };
-        self.next_k = next;
+        (self.start_up, self.next_k) = (start_up, next);
         let factor = if self.start_up { 2.0 } else { growth(err, next) };
         self.steady = if factor == 1.0 { self.steady + 1 } else { 0 };
         Some(Verdict { accept: true, h: h * S::Elem::of(factor) })
@@ -228,6 +225,16 @@ impl<S: State> Adams<S> {
             factor = (0.5 / err).sqrt().clamp(0.01, 0.5);
         }
         Verdict { accept: false, h: h * S::Elem::of(factor) }
+    }
+}
+
+/// The order among `k - 1`, `k` and `k + 1` whose error is least, and that error; order 1 is left for a clear gain only.
+fn best_order(k: usize, lower: f64, err: f64, higher: f64) -> (usize, f64) {
+    match k {
+        _ if k > 1 && lower <= err.min(higher) => (k - 1, lower),
+        1 if higher < 0.5 * err => (2, higher),
+        2.. if higher < err => (k + 1, higher),
+        _ => (k, err),
     }
 }
 

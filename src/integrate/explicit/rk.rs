@@ -3,7 +3,7 @@
 use num_traits::Float as _;
 
 use super::combine::{Dynamic, combine, weighted_sum};
-use super::tableau::{ExtraStage, Interpolant, Method, Tableau};
+use super::tableau::{ExtraStage, Interpolant, Method, Tableau, row, unrolled};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
 use crate::state::check_layout;
 use crate::{Real, Result, State, VectorField};
@@ -74,16 +74,6 @@ impl<M: Method<N>, S: State, const N: usize> fmt::Debug for ExplicitRk<M, S, N> 
     }
 }
 
-/// Runs `$body` for stage numbers 1.. below `N`, each a constant, so that every stage is straight-line code.
-macro_rules! unrolled {
-    ($n:ident, $stage:ident => $body:expr; $($i:literal)*) => { $( if $i < $n { const $stage: usize = $i; $body } )* };
-}
-
-/// A row of weights for stage `I`; empty beyond the method's stages (such stages are never run).
-const fn row<const N: usize>(a: &[[f64; N]; N], i: usize) -> [f64; N] {
-    if i < N { a[i] } else { [0.0; N] }
-}
-
 impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, N> {
     fn name(&self) -> &'static str {
         Self::T.name
@@ -94,9 +84,7 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
     }
 
     fn error_order(&self) -> Option<u32> {
-        // DOP853 combines a fifth- and a third-order estimate to one that behaves as h^8.
-        let q = if Self::T.e3.is_some() { Self::T.order - 1 } else { Self::T.embedded_order };
-        Self::T.e.map(|_| q)
+        Self::T.e.map(|_| Self::T.error_order())
     }
 
     fn init(&mut self, y0: &S) -> Result<()> {
@@ -141,7 +129,7 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         unrolled!(N, I => {
             combine::<I, N, S>(&const { row(&Self::T.a, I) }, h, y0, k, y1);
             field.eval(t + S::Elem::of(const { if I < N { Self::T.c[I] } else { 0.0 } }) * h, y1, &mut k[I]);
-        }; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        });
         if !Self::T.fsal {
             combine::<N, N, S>(&const { Self::T.b }, h, y0, k, y1);
         }

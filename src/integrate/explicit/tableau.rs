@@ -32,6 +32,28 @@ pub struct Tableau<const S: usize> {
     pub interpolant: Interpolant,
 }
 
+impl<const S: usize> Tableau<S> {
+    /// Order `q` of the error estimate, which behaves as `h^(q+1)`.
+    pub const fn error_order(&self) -> u32 {
+        // DOP853 combines a fifth- and a third-order estimate to one that behaves as h^8.
+        if self.e3.is_some() { self.order - 1 } else { self.embedded_order }
+    }
+}
+
+/// Runs a body for stage numbers 1.. below `$n`, each a constant, so that every stage is straight-line code.
+macro_rules! unrolled {
+    ($n:ident, $stage:ident => $body:expr) => {
+        unrolled!($n, $stage => $body; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16)
+    };
+    ($n:ident, $stage:ident => $body:expr; $($i:literal)*) => { $( if $i < $n { const $stage: usize = $i; $body } )* };
+}
+pub(crate) use unrolled;
+
+/// A row of weights for stage `i`; empty beyond the method's stages (such stages are never run).
+pub(crate) const fn row<const N: usize>(a: &[[f64; N]; N], i: usize) -> [f64; N] {
+    if i < N { a[i] } else { [0.0; N] }
+}
+
 /// How a method gives values inside its steps.
 #[derive(Debug, Clone, Copy)]
 pub enum Interpolant {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use crate::halves::{check_halves, halves, halves_mut};
-use crate::integrate::tolerance::Components;
+use crate::integrate::explicit::tableau::{row, unrolled};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
 use crate::state::check_layout;
 use crate::{Half, Real, Result, State, VectorField};
@@ -65,6 +65,8 @@ pub struct Nystrom<M, S, const N: usize> {
     /// Stages: the second half of each holds kᵢ.
     k: Option<Box<[S; N]>>,
     k1_ready: bool,
+    /// The difference of the two solutions.
+    error: Option<S>,
     /// Acceleration at the end of the step, if it has been asked for.
     end: Option<S>,
     end_ready: bool,
@@ -77,7 +79,7 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Nystrom<M, S, N> {
     /// The method, before it has seen a state.
     pub fn new() -> Self {
         const { assert!(N <= 17, "at most 17 stages are unrolled") };
-        Nystrom { k: None, k1_ready: false, end: None, end_ready: false, method: PhantomData }
+        Nystrom { k: None, k1_ready: false, error: None, end: None, end_ready: false, method: PhantomData }
     }
 }
 
@@ -91,16 +93,6 @@ impl<M: NystromMethod<N>, S: State, const N: usize> fmt::Debug for Nystrom<M, S,
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(Self::T.name).field("stages", &N).finish_non_exhaustive()
     }
-}
-
-/// Runs `$body` for stage numbers 1.. below `N`, each a constant.
-macro_rules! unrolled {
-    ($n:ident, $stage:ident => $body:expr; $($i:literal)*) => { $( if $i < $n { const $stage: usize = $i; $body } )* };
-}
-
-/// A row of weights for stage `I`; empty beyond the method's stages (such stages are never run).
-const fn row<const N: usize>(a: &[[f64; N]; N], i: usize) -> [f64; N] {
-    if i < N { a[i] } else { [0.0; N] }
 }
 
 /// `out[i] = start(i) + Σ_{j < J} (factor weights[j]) k[j][i]`, in one pass.
@@ -144,7 +136,7 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
         check_halves(y0)?;
         if !self.k.as_ref().is_some_and(|k| k[0].same_shape(y0)) {
             self.k = Some(Box::new(std::array::from_fn(|_| y0.clone())));
-            self.end = Some(y0.clone());
+            (self.error, self.end) = (Some(y0.clone()), Some(y0.clone()));
         }
         (self.k1_ready, self.end_ready) = (false, false);
         Ok(())
@@ -170,7 +162,7 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
             self.init(y0)?;
         }
         // One pointer for all stages: what a stage has just stored then stays in registers for the next.
-        let Some(k) = self.k.as_deref_mut() else { return Ok(()) };
+        let (Some(k), Some(error)) = (self.k.as_deref_mut(), &mut self.error) else { return Ok(()) };
         if !self.k1_ready {
             field.eval_half(Half::Momenta, t, y0, &mut k[0]);
             self.k1_ready = true;
@@ -184,12 +176,15 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
             let weights = &const { row(&Self::T.a, I) };
             sum::<I, N, S>((weights, h * h), k, |i| q0[i] + c * v0[i], halves_mut(y1).0);
             field.eval_half(Half::Momenta, t + c, y1, &mut k[I]);
-        }; 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16);
+        });
         let (q1, v1) = halves_mut(y1);
         if !Self::T.fsal {
             sum::<N, N, S>((&const { Self::T.b }, h * h), k, |i| q0[i] + h * v0[i], q1);
         }
         sum::<N, N, S>((&const { Self::T.bv }, h), k, |i| v0[i], v1);
+        let (eq, ev) = halves_mut(error);
+        sum::<N, N, S>((&const { Self::T.e }, h * h), k, |_| S::Elem::of(0.0), eq);
+        sum::<N, N, S>((&const { Self::T.ev }, h), k, |_| S::Elem::of(0.0), ev);
         Ok(())
     }
 
@@ -209,12 +204,12 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
     }
 
     #[inline(always)]
-    fn error_norm(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
-        Some(tol.norm(y0.as_slice(), y1.as_slice(), &self.estimate(h)?))
+    fn error_norm(&self, tol: &Tolerance<S::Elem>, _h: S::Elem, y0: &S, y1: &S) -> Option<S::Elem> {
+        Some(tol.norm(y0.as_slice(), y1.as_slice(), &self.error.as_ref()?.as_slice()))
     }
 
-    fn worst_component(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> usize {
-        self.estimate(h).map_or(0, |e| tol.worst(y0.as_slice(), y1.as_slice(), &e))
+    fn worst_component(&self, tol: &Tolerance<S::Elem>, _h: S::Elem, y0: &S, y1: &S) -> usize {
+        self.error.as_ref().map_or(0, |e| tol.worst(y0.as_slice(), y1.as_slice(), &e.as_slice()))
     }
 
     fn dense<V: VectorField<S> + ?Sized>(
@@ -238,31 +233,6 @@ impl<M: NystromMethod<N>, S: State, const N: usize> Integrator<S> for Nystrom<M,
         };
         quintic(t, h, (y0, halves(&k[0]).1), (y1, halves(a1).1), out);
         Ok(())
-    }
-}
-
-impl<M: NystromMethod<N>, S: State, const N: usize> Nystrom<M, S, N> {
-    #[inline(always)]
-    fn estimate(&self, h: S::Elem) -> Option<Estimate<'_, S, N>> {
-        let k = self.k.as_deref()?;
-        let scale = |w: &[f64; N], h: S::Elem| std::array::from_fn(|j| h * S::Elem::of(w[j]));
-        Some(Estimate { k, q: scale(&Self::T.e, h * h), v: scale(&Self::T.ev, h) })
-    }
-}
-
-/// The difference of the two solutions, component by component.
-struct Estimate<'a, S: State, const N: usize> {
-    k: &'a [S; N],
-    q: [S::Elem; N],
-    v: [S::Elem; N],
-}
-
-impl<S: State, const N: usize> Components<S::Elem> for Estimate<'_, S, N> {
-    #[inline(always)]
-    fn at(&self, i: usize) -> S::Elem {
-        let n = self.k[0].as_slice().len() / 2;
-        let (weights, i) = if i < n { (&self.q, i + n) } else { (&self.v, i) };
-        (0..N).fold(S::Elem::of(0.0), |s, j| s + weights[j] * self.k[j].as_slice()[i])
     }
 }
 

@@ -4,6 +4,7 @@ use num_traits::Float as _;
 
 use super::Memory;
 use crate::integrate::Integrator;
+use crate::simd::{Arith, Isa, Kernel};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Adam: a step along the field's running mean, scaled by its running root mean square.
@@ -111,13 +112,37 @@ impl<S: State> Integrator<S> for Adam<S> {
         let (eps, keep) = (of(self.eps), of(1.0) - h * of(self.decay));
         let Some([slope, m, v]) = self.memory.parts() else { return Ok(()) };
         field.eval(t, y0, slope);
-        let (f, m, v) = (slope.as_slice(), m.as_mut_slice(), v.as_mut_slice());
+        let moments = (slope.as_slice(), m.as_mut_slice(), v.as_mut_slice());
+        let betas = [b1, c1, b2, c2];
+        let state = (y0.as_slice(), y1.as_mut_slice());
+        Isa::detect().run(Update { moments, betas, state, lr, keep, scale, eps });
+        Ok(())
+    }
+}
+
+/// The update of all components: square roots and divisions in the widest registers there are.
+struct Update<'a, F> {
+    /// Field, mean, mean square.
+    moments: (&'a [F], &'a mut [F], &'a mut [F]),
+    betas: [F; 4],
+    state: (&'a [F], &'a mut [F]),
+    lr: F,
+    keep: F,
+    scale: F,
+    eps: F,
+}
+
+impl<F: Real> Kernel for Update<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<A: Arith>(self) {
+        let Update { moments: (f, m, v), betas: [b1, c1, b2, c2], state: (y0, y1), lr, keep, scale, eps } =
+            self;
         let moments = m.iter_mut().zip(v).zip(f);
-        for ((y1, &y0), ((m, v), &f)) in y1.as_mut_slice().iter_mut().zip(y0.as_slice()).zip(moments) {
+        for ((y1, &y0), ((m, v), &f)) in y1.iter_mut().zip(y0).zip(moments) {
             *m = b1 * *m + c1 * f;
             *v = b2 * *v + c2 * f * f;
             *y1 = keep * y0 + lr * *m / (v.sqrt() * scale + eps);
         }
-        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Buffer, GROUP, Isa, padded};
 use crate::Real;
+use crate::precision::Format;
 
 /// A `depth × width` matrix in panels: each panel holds `depth` rows of one to four groups of columns,
 /// zero-padded at the right end.
@@ -52,6 +53,11 @@ impl<F: Real> Pack<F> {
                 to[..columns.len()].copy_from_slice(&from[columns.clone()]);
             }
         }
+    }
+
+    /// Rounds what it holds.
+    pub(crate) fn round(&mut self, format: Format) {
+        format.round_all(&mut self.data);
     }
 
     /// Fills with the transpose of a row-major `width × depth` matrix.

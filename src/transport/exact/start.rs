@@ -89,15 +89,7 @@ pub(super) fn plant(
         if std::mem::replace(&mut seen[top], true) {
             continue;
         }
-        let (rest, source) = (left[top], top < n);
-        let extra = if rest > 0.0 { detour } else { 0.0 };
-        let arc = match source {
-            true => Arc { flow: rest, cost: f[top] + extra, up: true },
-            // Without flow an arc must point to the root, for the tree to be strongly feasible.
-            false if rest == 0.0 => Arc { flow: 0.0, cost: -g[top - n], up: true },
-            false => Arc { flow: rest, cost: g[top - n] + extra, up: false },
-        };
-        tree.hang(top as u32, root, arc);
+        tree.hang(top as u32, root, root_arc((top, left[top]), (f, g), detour));
         let mut open = vec![top];
         while let Some(x) = open.pop() {
             for &(y, flow, cost) in &neighbours[x] {
@@ -109,6 +101,20 @@ pub(super) fn plant(
         }
     }
     tree.settle(&tree.order());
+}
+
+/// The arc between the root and a node with so much left over.
+fn root_arc((node, rest): (usize, f64), (f, g): (&[f64], &[f64]), detour: f64) -> Arc {
+    let n = f.len();
+    let extra = if rest > 0.0 { detour } else { 0.0 };
+    if node < n {
+        return Arc { flow: rest, cost: f[node] + extra, up: true };
+    }
+    // Without flow an arc must point to the root, for the tree to be strongly feasible.
+    match rest == 0.0 {
+        true => Arc { flow: 0.0, cost: -g[node - n], up: true },
+        false => Arc { flow: rest, cost: g[node - n] + extra, up: false },
+    }
 }
 
 /// Sends as much as fits along each arc, in the order of reduced costs: (source, target's node, mass, cost).

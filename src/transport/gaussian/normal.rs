@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, Axis};
 
-use super::eigen::{apply, eigen, sqrt};
+use crate::linalg::symmetric::{apply, eigen, sqrt};
 use crate::pairs::check_points;
 use crate::{Error, Real, Result};
 

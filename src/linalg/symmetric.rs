@@ -6,7 +6,7 @@ use ndarray::{Array1, Array2};
 const SWEEPS: usize = 60;
 
 /// (λ, V) with `A = V diag(λ) Vᵀ`, by cyclic Jacobi rotations (Golub and Van Loan, section 8.5). O(d³) a sweep.
-pub(super) fn eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
+pub(crate) fn eigen(a: &Array2<f64>) -> (Array1<f64>, Array2<f64>) {
     let d = a.nrows();
     let mut a = 0.5 * (a + &a.t());
     let mut v = Array2::eye(d);
@@ -48,14 +48,14 @@ fn rotate(a: &mut Array2<f64>, v: &mut Array2<f64>, p: usize, q: usize) {
 }
 
 /// `V f(λ) Vᵀ`.
-pub(super) fn apply(a: &Array2<f64>, f: impl Fn(f64) -> f64) -> Array2<f64> {
+pub(crate) fn apply(a: &Array2<f64>, f: impl Fn(f64) -> f64) -> Array2<f64> {
     let (lambda, v) = eigen(a);
     let scaled = &v * &lambda.mapv(f);
     scaled.dot(&v.t())
 }
 
 /// The square root of a positive semidefinite matrix; what round-off made negative counts as zero.
-pub(super) fn sqrt(a: &Array2<f64>) -> Array2<f64> {
+pub(crate) fn sqrt(a: &Array2<f64>) -> Array2<f64> {
     apply(a, |l| l.max(0.0).sqrt())
 }
 
