@@ -49,7 +49,7 @@ pub trait VectorField<S: State> {
 
     /// Overwrites `r` with an approximate solution of `(σ I − ∂f/∂y) z = r`, for linear systems that are solved without a
     /// matrix; by default `r` stays as it is. See [`MatrixFree`](crate::MatrixFree).
-    fn precondition(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
         let _ = (t, y, sigma, r);
     }
 
@@ -153,8 +153,8 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
         (**self).jvp(t, y, v, out)
     }
-    fn precondition(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
-        (**self).precondition(t, y, sigma, r);
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        (**self).apply_preconditioner(t, y, sigma, r);
     }
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
         (**self).time_derivative(t, y, out)
@@ -233,8 +233,8 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
         self.field.jvp(t, y, v, out)
     }
     #[inline(always)]
-    fn precondition(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
-        self.field.precondition(t, y, sigma, r);
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        self.field.apply_preconditioner(t, y, sigma, r);
     }
     #[inline(always)]
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {

@@ -86,7 +86,7 @@ impl<S: State, V: VectorField<S>, P: Preconditioner<S>> VectorField<S> for Matri
         self.field.jvp(t, y, v, out)
     }
 
-    fn precondition(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
         self.preconditioner.apply(t, y, sigma, r);
     }
 

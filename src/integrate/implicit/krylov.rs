@@ -108,7 +108,7 @@ impl<S: State> Krylov<S> {
             let [argument, moved] = &mut self.scratch;
             argument.clone_from(&known[k]);
             let Some((t, y, f0)) = &self.at else { return 0 };
-            field.precondition(*t, y, self.sigma, argument);
+            field.apply_preconditioner(*t, y, self.sigma, argument);
             product(field, (*t, y, f0), argument, (next, moved));
             finish_product(self.sigma, mass, argument, (next, moved));
             // Modified Gram–Schmidt.
@@ -137,7 +137,7 @@ impl<S: State> Krylov<S> {
             pairs.for_each(|(s, &d)| *s += factor * d);
         }
         let Some((t, y, _)) = &self.at else { return };
-        field.precondition(*t, y, self.sigma, step);
+        field.apply_preconditioner(*t, y, self.sigma, step);
         let pairs = self.solution.as_mut_slice().iter_mut().zip(step.as_slice());
         pairs.for_each(|(x, &s)| *x += s);
     }

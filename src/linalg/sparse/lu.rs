@@ -204,7 +204,7 @@ mod tests {
         for (n, each) in [(1, 0), (2, 1), (7, 0), (30, 1), (80, 2), (120, 5), (60, 60)] {
             let pattern = random(n, each, &mut rng);
             let mut lu = SparseLu::<f64>::new(&pattern);
-            let mut pair = SparseLu::<Complex<f64>>::like(&lu, &pattern);
+            let mut pair = SparseLu::<Complex<f64>>::new(&pattern);
             for _ in 0..3 {
                 let real = distance(&pattern, &mut lu, || rng.normal());
                 let complex = distance(&pattern, &mut pair, || Complex::new(rng.normal(), rng.normal()));
