@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut flow = Flow::new(field, Bdf::new()).rtol(1e-5).atol(1e-6).save_at(&times);
     let sol = flow.solve(0.0, 11.5, start.clone())?;
     println!("{side} x {side} points, {} equations: {:.2} s", start.len(), clock.elapsed().as_secs_f64());
-    println!("{}, {} Jacobians, {} factorisations", sol.stats, sol.stats.jacobians, sol.stats.factorisations);
+    println!("{}", sol.stats);
 
     let u = |y: &Array1<f64>| y.iter().take(side * side).map(|&u| (u / 2.5 - 1.0) as f32).collect::<Vec<_>>();
     let row = ImageRow { name: "u, black 0 to white 5".into(), images: sol.y.iter().map(u).collect() };
