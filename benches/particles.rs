@@ -113,7 +113,7 @@ fn gradients(bench: &Bench) -> Outcome {
     });
     for d in [2, 10] {
         let (x, y) = (normal::<f64>((1000, d), 9), normal::<f64>((1000, d), 10) * 1.5 + 0.5);
-        let mean = (&x.mapv(|v| v * v).sum() + &y.mapv(|v| v * v).sum()) / 1000.0;
+        let mean = (x.mapv(|v| v * v).sum() + y.mapv(|v| v * v).sum()) / 1000.0;
         let mut g = Array2::zeros(x.dim());
         for (tol, name) in [(1e-3, "_tol1e-3"), (1e-6, "")] {
             let case = format!("sinkhorn_energy_gradient_n1000_d{d}{name}");

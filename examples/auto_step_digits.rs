@@ -65,7 +65,11 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 }
 
 fn show(loss: f64) -> String {
-    if loss.is_finite() { format!("{loss:.4}") } else { "diverged".into() }
+    match loss {
+        l if !l.is_finite() => "diverged".into(),
+        l if l > 1e3 => format!("{l:.1e}"),
+        l => format!("{l:.4}"),
+    }
 }
 
 /// One training run.

@@ -21,6 +21,8 @@
 //! Who owns what: the **field** its scratch, the **integrator** its stages, the **flow** the clock, the **caller** the
 //! state and the loop. Hence nothing is allocated after the first step, and stepping by hand is as easy as `solve`.
 
+#[cfg(feature = "safetensors")]
+pub mod checkpoint;
 mod clip;
 pub mod dataset;
 pub mod ensemble;
@@ -31,6 +33,7 @@ mod flow;
 mod formula;
 pub mod game;
 pub mod gradient;
+pub mod guide;
 mod halves;
 pub mod integrate;
 mod jacobian;
@@ -39,6 +42,7 @@ pub mod low_rank;
 mod mass;
 pub mod matching;
 pub mod measure;
+mod memory;
 pub mod metric;
 pub mod nn;
 pub mod noise;
@@ -61,12 +65,14 @@ pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
 pub use halves::{SecondOrder, Separable, second_order, separable};
 pub use integrate::Stats;
+pub use integrate::implicit::consistent_start;
 pub use jacobian::{
     ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
     WithJacobian, check_jacobian,
 };
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};
+pub use memory::{Memories, Remembered};
 pub use number::{Dual, Lanes, Number};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;

@@ -448,8 +448,8 @@ fn bad_input_is_refused_before_the_first_step() {
     assert!(Flow::new(Descent(law), Euler::new()).step(0.1, &mut x).is_err());
     assert!(GaussianMixture::<f64>::new(x.clone(), 0.0).is_err());
     let sliced = SlicedEnergy::new(&x, 4, 0).unwrap();
-    let mut flow = WassersteinFisherRao::new(sliced, 1.0, 0.0);
+    let flow = WassersteinFisherRao::new(sliced, 1.0, 0.0);
     let state = flow.state(&x);
     assert!(VectorField::check(&flow, &state).is_err());
-    let _ = Dissipative::<Array2<f64>>::total_mass(&mut flow, &state);
+    let _ = Dissipative::<Array2<f64>>::total_mass(&flow, &state);
 }

@@ -402,7 +402,7 @@ fn a_thousand_layers_train_with_deep_norm_and_not_with_post_norm() {
     let deep = run(&small(NormPlacement::Deep { alpha: constants.alpha }, constants.beta));
     let post = run(&small(NormPlacement::Post, 1.0));
     assert!(deep < 0.5, "{deep}");
-    assert!(!(post < 0.8), "{post}");
+    assert!(post.is_nan() || post >= 0.8, "{post}");
 }
 
 #[test]

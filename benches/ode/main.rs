@@ -7,6 +7,7 @@ mod cases;
 mod common;
 mod ensemble;
 mod large;
+mod stiff;
 
 use cases::{Arenstorf, Case, Lorenz, Pleiades};
 use common::{filters, seconds, wanted};
@@ -30,6 +31,7 @@ fn main() {
     tolerances::<Pleiades, 28, _, _>("Dprkn8", stars, Dprkn8::new);
     tolerances::<Pleiades, 28, _, _>("Dprkn12", stars, Dprkn12::new);
     large::run();
+    stiff::run();
     ensemble::run();
 }
 

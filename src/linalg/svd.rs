@@ -45,7 +45,8 @@ fn sweep<F: Real>(columns: &mut Array2<F>, v: &mut Array2<F>) -> bool {
         for j in i + 1..n {
             let (a, b) = (columns.row(i), columns.row(j));
             let (aa, bb, ab) = (a.dot(&a), b.dot(&b), a.dot(&b));
-            if !(ab.abs() > F::EPS * (aa * bb).sqrt()) || ab == F::zero() {
+            let coupled = ab.abs() > F::EPS * (aa * bb).sqrt();
+            if !coupled || ab == F::zero() {
                 continue;
             }
             turned = true;

@@ -12,6 +12,7 @@ pub(crate) mod kernel;
 mod lora;
 mod mlp;
 mod network;
+mod potential;
 mod residual;
 mod spectral;
 mod time_features;
@@ -22,6 +23,7 @@ pub use initialisation::Init;
 pub use lora::{Lora, LoraTape};
 pub use mlp::{Mlp, MlpTape};
 pub use network::{Network, Parameter};
+pub use potential::{Potential, PotentialTape};
 pub use residual::{
     DeepNorm, DepthField, DepthReport, DepthStep, Norm, NormPlacement, Optimiser, Residual, ResidualTape,
     admin_omega,

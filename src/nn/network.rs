@@ -26,9 +26,18 @@ pub trait Network<F: Real>: Sync {
     fn n_params(&self) -> usize;
     /// Whether the architecture can be used at all (for instance: no layer of width 0).
     fn check(&self) -> Result<()>;
-    /// The named parts of theta, in order; one nameless vector if an architecture does not say.
+    /// The parts of theta by name, in order and without gaps: what a checkpoint stores; one if an architecture does not say.
     fn layout(&self) -> Vec<Parameter> {
-        vec![Parameter { name: String::new(), offset: 0, shape: vec![self.n_params()] }]
+        vec![Parameter { name: "theta".into(), offset: 0, shape: vec![self.n_params()] }]
+    }
+    /// The architecture in words, for a checkpoint's readers.
+    fn describe(&self) -> String {
+        format!(
+            "a network of {} inputs, {} outputs, {} parameters",
+            self.inputs(),
+            self.outputs(),
+            self.n_params()
+        )
     }
     /// Initial parameters; the same seed gives the same bits.
     fn init(&self, seed: u64) -> Array1<F>;

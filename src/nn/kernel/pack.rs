@@ -131,7 +131,7 @@ mod tests {
                 b.fill_transposed(&t);
                 assert_eq!(&a.data[..], &b.data[..]);
                 let sum: f64 = a.panels().flat_map(|p| p.2).sum();
-                assert_eq!(sum, w.iter().sum());
+                assert_eq!(sum, w.iter().sum::<f64>());
             }
         }
     }

@@ -31,6 +31,10 @@ impl<F: Real> Network<F> for Mlp {
         self.layout()
     }
 
+    fn describe(&self) -> String {
+        format!("{self:?}")
+    }
+
     fn init(&self, seed: u64) -> Array1<F> {
         self.draw(seed)
     }

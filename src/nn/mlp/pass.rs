@@ -56,7 +56,7 @@ impl<F: Real> Pass<'_, F> {
     }
 
     /// z = a W with the biases, for layer `l`.
-    fn into_layer(&self, l: usize, rows: usize, a: &[F], z: &mut [F]) {
+    fn layer_values(&self, l: usize, rows: usize, a: &[F], z: &mut [F]) {
         let (inputs, width) = (self.inputs(l), self.outputs(l));
         if let (Some(halves), Some(a)) = (self.halves, F::as_f32(a))
             && let Some(z) = F::as_f32_mut(z)
@@ -67,7 +67,7 @@ impl<F: Real> Pass<'_, F> {
     }
 
     /// The cotangent of a from that of z, g Wᵀ.
-    fn out_of_layer(&self, l: usize, rows: usize, g: &[F], out: &mut [F]) {
+    fn layer_cotangents(&self, l: usize, rows: usize, g: &[F], out: &mut [F]) {
         let (inputs, width) = (self.inputs(l), self.outputs(l));
         if let (Some(halves), Some(g)) = (self.halves, F::as_f32(g))
             && let Some(out) = F::as_f32_mut(out)
@@ -92,7 +92,7 @@ impl<F: Real> Pass<'_, F> {
             let width = self.outputs(l);
             let z = &mut above[0][..rows * stride(width)];
             self.round(&mut below[l]);
-            self.into_layer(l, rows, &below[l], z);
+            self.layer_values(l, rows, &below[l], z);
             if l + 1 == self.weights.len() {
                 return;
             }
@@ -129,7 +129,7 @@ impl<F: Real> Pass<'_, F> {
             if l == 0 && xbar.is_none() {
                 return;
             }
-            self.out_of_layer(l, rows, &g.now, &mut g.next);
+            self.layer_cotangents(l, rows, &g.now, &mut g.next);
             if l > 0 {
                 let width = self.inputs(l);
                 self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });

@@ -272,15 +272,14 @@ impl<F: Real> Network<F> for Residual {
         theta: &ArrayRef1<F>,
         ybar: &ArrayRef2<F>,
         theta_bar: Option<&mut ArrayRef1<F>>,
-        mut xbar: Option<&mut ArrayRef2<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
         tape: &mut ResidualTape<F>,
     ) -> Result<()> {
         self.admit(tape.rows, tape)?;
         let theta = slice("theta", theta, &[self.n_params()])?;
         let ybar = slice("ybar", ybar, &[tape.rows, self.outputs])?;
         let mut theta_bar = theta_bar.map(|g| slice_mut("theta_bar", g, &[self.n_params()])).transpose()?;
-        let mut xbar =
-            xbar.as_deref_mut().map(|g| slice_mut("xbar", g, &[tape.rows, self.inputs])).transpose()?;
+        let mut xbar = xbar.map(|g| slice_mut("xbar", g, &[tape.rows, self.inputs])).transpose()?;
         tape.pack_transposes(self, theta);
         self.sweeps(theta, None, tape, |x, mut sweep| {
             sweep.forward(x, None);
@@ -326,7 +325,7 @@ impl<F: Real> Network<F> for Residual {
         ybar: &ArrayRef2<F>,
         dx: &ArrayRef2<F>,
         theta_bar: Option<&mut ArrayRef1<F>>,
-        mut xbar: Option<&mut ArrayRef2<F>>,
+        xbar: Option<&mut ArrayRef2<F>>,
         tape: &mut ResidualTape<F>,
     ) -> Result<()> {
         self.admit(tape.rows, tape)?;
@@ -334,8 +333,7 @@ impl<F: Real> Network<F> for Residual {
         let ybar = slice("ybar", ybar, &[tape.rows, self.outputs])?;
         let dx = slice("dx", dx, &[tape.rows, self.inputs])?;
         let mut theta_bar = theta_bar.map(|g| slice_mut("theta_bar", g, &[self.n_params()])).transpose()?;
-        let mut xbar =
-            xbar.as_deref_mut().map(|g| slice_mut("xbar", g, &[tape.rows, self.inputs])).transpose()?;
+        let mut xbar = xbar.map(|g| slice_mut("xbar", g, &[tape.rows, self.inputs])).transpose()?;
         tape.pack_transposes(self, theta);
         tape.work.prepare_tangents();
         self.sweeps(theta, None, tape, |x, mut sweep| {
