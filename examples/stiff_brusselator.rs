@@ -68,6 +68,13 @@ impl Formula for Brusselator {
     }
 }
 
+/// Values as greys: the least black (-1), the largest white (1).
+fn grey(u: &[f64]) -> Vec<f32> {
+    let (least, largest) =
+        u.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |r, &u| (r.0.min(u), r.1.max(u)));
+    u.iter().map(|u| (2.0 * (u - least) / (largest - least) - 1.0) as f32).collect()
+}
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::read(ABOUT);
     let side = if options.quick { 32 } else { 128 };
@@ -80,8 +87,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{side} x {side} points, {} equations: {:.2} s", start.len(), clock.elapsed().as_secs_f64());
     println!("{}", sol.stats);
 
-    let u = |y: &Array1<f64>| y.iter().take(side * side).map(|&u| (u / 2.5 - 1.0) as f32).collect::<Vec<_>>();
-    let row = ImageRow { name: "u, black 0 to white 5".into(), images: sol.y.iter().map(u).collect() };
+    let row = ImageRow {
+        name: "u, least to largest".into(),
+        images: sol.y.iter().map(|y| grey(&y.as_slice().unwrap_or(&[])[..side * side])).collect(),
+    };
     let columns: Vec<_> = sol.t.iter().map(|t| format!("t = {t}")).collect();
     let file = options.file("stiff_brusselator.png")?;
     image_grid(&file, side, 256 / side as i32, &columns, &[row])?;
