@@ -2,8 +2,8 @@
 
 use flowfield::integrate::{Bdf, Rodas4, Rodas5P};
 use flowfield::{
-    Differentiable, Error, Flow, Formula, Number, Pattern, Solution, State, Structure, Structured,
-    VectorField, WithJacobian, field,
+    Differentiable, Error, Flow, Formula, MatrixFree, Number, Pattern, Solution, State, Structure,
+    Structured, VectorField, WithJacobian, check_jacobian, field,
 };
 use ndarray::Array1;
 
