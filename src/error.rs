@@ -75,6 +75,22 @@ pub enum Error {
         /// The order of the matrix.
         n: usize,
     },
+    /// A Jacobian that is not the derivative of its field.
+    #[error(
+        "the Jacobian given at t = {t} is wrong: entry ({row}, {column}), the derivative of component {row} with respect to component {column}, is {given:e}, but differences of the field say {found:e}; correct the Jacobian (or its pattern), or leave it out"
+    )]
+    WrongJacobian {
+        /// The time.
+        t: f64,
+        /// The component of the field.
+        row: usize,
+        /// The component of the state.
+        column: usize,
+        /// The entry given.
+        given: f64,
+        /// What finite differences give.
+        found: f64,
+    },
     /// A weight that is negative, NaN or infinite.
     #[error("{what} hold {value} at index {row}; weights are masses: finite and not negative")]
     Weight {

@@ -48,6 +48,12 @@ pub trait VectorField<S: State> {
         false
     }
 
+    /// Overwrites `r` with an approximate solution of `(σ I − ∂f/∂y) z = r`, for linear systems that are solved without a
+    /// matrix; by default `r` stays as it is. See [`MatrixFree`](crate::MatrixFree).
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        let _ = (t, y, sigma, r);
+    }
+
     /// Writes `∂f/∂t` to `out` and returns true; or returns false, the default, and who needs it takes a finite difference.
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
         let _ = (t, y, out);
@@ -153,6 +159,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
         (**self).jvp(t, y, v, out)
     }
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        (**self).apply_preconditioner(t, y, sigma, r);
+    }
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
         (**self).time_derivative(t, y, out)
     }
@@ -231,6 +240,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     #[inline(always)]
     fn jvp(&mut self, t: S::Elem, y: &S, v: &S, out: &mut S) -> bool {
         self.field.jvp(t, y, v, out)
+    }
+    #[inline(always)]
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        self.field.apply_preconditioner(t, y, sigma, r);
     }
     #[inline(always)]
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {

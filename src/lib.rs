@@ -66,7 +66,10 @@ pub use formula::Formula;
 pub use halves::{SecondOrder, Separable, second_order, separable};
 pub use integrate::Stats;
 pub use integrate::implicit::consistent_start;
-pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
+pub use jacobian::{
+    ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
+    WithJacobian, check_jacobian,
+};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};
 pub use memory::{Memories, Remembered};

@@ -1,9 +1,9 @@
 //! Laws of Jacobians: the automatic, the user's, the differenced; the dense, the banded, the sparse.
 
-use flowfield::integrate::{Rodas4, Rodas5P};
+use flowfield::integrate::{Bdf, Rodas4, Rodas5P};
 use flowfield::{
-    Differentiable, Error, Flow, Formula, Number, Pattern, Solution, State, Structure, Structured,
-    VectorField, WithJacobian, field,
+    Differentiable, Error, Flow, Formula, MatrixFree, Number, Pattern, Solution, State, Structure,
+    Structured, VectorField, WithJacobian, check_jacobian, field,
 };
 use ndarray::Array1;
 
@@ -372,4 +372,81 @@ fn structures_that_do_not_fit_are_refused() {
         Pattern::new(2, &[(0, 0), (5, 1)]),
         Err(Error::EntryOutside { row: 5, column: 1, n: 2 })
     ));
+}
+
+#[test]
+fn a_wrong_entry_is_named_and_right_ones_pass() {
+    let plain = || {
+        field(|t, y: &Array1<f64>, dy: &mut Array1<f64>| {
+            Line(40).eval(t, State::as_slice(y), &[], dy.as_mut_slice());
+        })
+    };
+    let y = Array1::from(Line(40).point());
+    let by_hand = |spoil: (usize, usize, f64)| {
+        move |_t: f64, y: &Array1<f64>, jac: &mut [f64]| {
+            let at = |i: usize, j: usize| i * 5 + j + 2 - i;
+            Line(40).by_hand(State::as_slice(y), &mut |i, j, v| jac[at(i, j)] = v);
+            jac[at(spoil.0, spoil.1)] *= spoil.2;
+        }
+    };
+    let check = |spoil| check_jacobian(&mut WithJacobian::banded(plain(), 2, 2, by_hand(spoil)), 0.0, &y);
+    assert_eq!(check((0, 0, 1.0)), Ok(()));
+    for (row, column) in [(31, 30), (17, 19), (0, 0)] {
+        let e = check((row, column, -1.0)).unwrap_err();
+        assert!(
+            matches!(e, Error::WrongJacobian { row: r, column: c, .. } if (r, c) == (row, column)),
+            "{e}"
+        );
+        assert!(e.to_string().contains(&format!("entry ({row}, {column})")));
+    }
+    // A pattern that leaves out what is there.
+    let narrow = |_t: f64, _y: &Array1<f64>, jac: &mut [f64]| jac.fill(0.0);
+    let e = check_jacobian(&mut WithJacobian::banded(plain(), 0, 0, narrow), 0.0, &y);
+    assert!(matches!(e, Err(Error::WrongJacobian { .. })));
+    assert_eq!(check_jacobian(&mut Differentiable::new(Line(40)).sparse(), 0.0, &y), Ok(()));
+    assert_eq!(check_jacobian(&mut plain(), 0.0, &y), Ok(()));
+}
+
+#[test]
+fn without_a_matrix_the_solution_is_the_same_and_a_preconditioner_saves_work() {
+    let plain = || {
+        field(|t, y: &Array1<f64>, dy: &mut Array1<f64>| {
+            Line(40).eval(t, State::as_slice(y), &[], dy.as_mut_slice());
+        })
+    };
+    fn solve<V: VectorField<Array1<f64>>>(field: V) -> Solution<Array1<f64>> {
+        let start = Array1::from(Line(40).point());
+        Flow::new(field, Bdf::new()).tol(1e-6).save_last().solve(0.0, 2.0, start).unwrap()
+    }
+    let dense = solve(plain());
+    // The diffusion alone, u and v apart: a tridiagonal system.
+    let diffusion = |_t: f64, _y: &Array1<f64>, sigma: f64, r: &mut Array1<f64>| {
+        let (m, c) = (40, 0.02 * 41.0 * 41.0);
+        for first in 0..2 {
+            let mut ratio = vec![0.0; m];
+            for i in 0..m {
+                let before = if i > 0 { (ratio[i - 1], r[2 * i - 2 + first]) } else { (0.0, 0.0) };
+                let pivot = sigma + 2.0 * c - c * before.0;
+                ratio[i] = c / pivot;
+                r[2 * i + first] = (r[2 * i + first] + c * before.1) / pivot;
+            }
+            for i in (0..m - 1).rev() {
+                r[2 * i + first] += ratio[i] * r[2 * i + 2 + first];
+            }
+        }
+    };
+    let bare = solve(MatrixFree::new(plain()));
+    let exact = solve(MatrixFree::new(Differentiable::new(Line(40))));
+    let conditioned = solve(MatrixFree::new(plain()).preconditioner(diffusion));
+    for (name, sol) in [("bare", &bare), ("exact products", &exact), ("preconditioned", &conditioned)] {
+        let distance = (sol.y_end() - dense.y_end()).mapv(f64::abs).fold(0.0_f64, |a, &b| a.max(b));
+        assert!(distance < 1e-5, "{name}: {distance:e}");
+    }
+    println!("evaluations: {} {} {}", dense.stats.evals, bare.stats.evals, conditioned.stats.evals);
+    assert!(conditioned.stats.evals * 2 < bare.stats.evals);
+    // A Rosenbrock method on products with vectors alone.
+    let start = Array1::from(Line(40).point());
+    let field = MatrixFree::new(Differentiable::new(Line(40)));
+    let rodas = Flow::new(field, Rodas4::new()).tol(1e-5).save_last().solve(0.0, 2.0, start).unwrap();
+    assert!((rodas.y_end() - dense.y_end()).iter().all(|d| d.abs() < 1e-3));
 }

@@ -6,7 +6,7 @@ use std::cell::Cell;
 use flowfield::ensemble::Rows;
 use flowfield::integrate::*;
 use flowfield::noise::{Langevin, Overdamped, Sde};
-use flowfield::{Flow, VectorField, second_order};
+use flowfield::{Flow, MatrixFree, Structured, VectorField, second_order};
 use ndarray::{Array1, Array2};
 
 /// Counts the allocations of each thread.
@@ -88,6 +88,22 @@ fn fixed_steps_allocate_nothing() {
     none!(fixed: Euler Heun Rk4 CarpenterKennedy CarpenterKennedy2N Tsit5 Dop853 Rkc2 Rock4 Adams Dprkn6 Dprkn12);
     none!(fixed: SymplecticEuler StormerVerlet PositionVerlet Ruth3 McLachlanAtela4 McLachlanAtela5);
     none!(fixed: Yoshida4 Yoshida6 Yoshida8 KahanLi6 SuzukiUmeno8 KahanLi8);
+}
+
+#[test]
+fn implicit_steps_allocate_nothing_whatever_the_structure_of_the_jacobian() {
+    fn steps<V: VectorField<Array1<f64>>, I: Integrator<Array1<f64>>>(field: V, method: I) -> u64 {
+        let mut flow = Flow::new(field, method).tol(1e-7).max_step(0.05);
+        let mut run = flow.stepper(0.0, 1e3, start()).unwrap();
+        let mut steps = |n: usize| (0..n).for_each(|_| assert!(run.advance().unwrap()));
+        steps(50);
+        count(|| steps(200))
+    }
+    assert_eq!(steps(springs(), Rodas4::new()), 0, "dense");
+    assert_eq!(steps(Structured::banded(springs(), 10, 10), Rodas4::new()), 0, "banded");
+    assert_eq!(steps(Structured::detected(springs()), Rodas4::new()), 0, "sparse");
+    assert_eq!(steps(Structured::detected(springs()), Bdf::new()), 0, "sparse, BDF");
+    assert_eq!(steps(MatrixFree::new(springs()), Bdf::new()), 0, "no matrix");
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod ensemble;
+mod large;
 mod stiff;
 
 use cases::{Arenstorf, Case, Lorenz, Pleiades};
@@ -29,6 +30,7 @@ fn main() {
     tolerances::<Pleiades, 28, _, _>("Dprkn6", stars, Dprkn6::new);
     tolerances::<Pleiades, 28, _, _>("Dprkn8", stars, Dprkn8::new);
     tolerances::<Pleiades, 28, _, _>("Dprkn12", stars, Dprkn12::new);
+    large::run();
     stiff::run();
     ensemble::run();
 }

@@ -12,6 +12,7 @@ use crate::{Error, Pattern, Result};
 /// | `Dense` | `n × n`, row by row: entry (i, j) at `i n + j` |
 /// | `Banded` | `n × (lower + 1 + upper)`, row by row: entry (i, j) at `i (lower + 1 + upper) + j + lower - i` |
 /// | `Sparse` | as [`Pattern::places`] lists them |
+/// | `MatrixFree` | none |
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Structure {
@@ -27,6 +28,8 @@ pub enum Structure {
     },
     /// Zero outside a pattern.
     Sparse(Arc<Pattern>),
+    /// No matrix is to be formed: linear systems are solved by products with vectors.
+    MatrixFree,
 }
 
 impl Structure {
@@ -36,6 +39,7 @@ impl Structure {
             Structure::Dense => n * n,
             Structure::Banded { lower, upper } => n * (lower + 1 + upper),
             Structure::Sparse(pattern) => pattern.len(),
+            Structure::MatrixFree => 0,
         }
     }
 
@@ -48,13 +52,14 @@ impl Structure {
                 inside.then(|| i * (lower + 1 + upper) + j + lower - i)
             }
             Structure::Sparse(pattern) => pattern.position(i, j),
+            Structure::MatrixFree => None,
         }
     }
 
     /// Columns that can be differentiated together; `None` for a dense matrix, in which none can.
     pub(crate) fn colouring(&self, n: usize) -> Option<Colouring> {
         match self {
-            Structure::Dense => None,
+            Structure::Dense | Structure::MatrixFree => None,
             &Structure::Banded { lower, upper } => Some(Colouring::of_band(n, lower, upper)),
             Structure::Sparse(pattern) => Some(Colouring::of_pattern(pattern)),
         }
@@ -72,13 +77,14 @@ impl Structure {
             Structure::Sparse(pattern) => {
                 pattern.column(j).iter().zip(pattern.range(j)).for_each(|(&i, at)| visit(i as usize, at));
             }
+            Structure::MatrixFree => {}
         }
     }
 
     /// Refuses a structure that is not one of matrices of order `n`.
     pub(crate) fn check(&self, n: usize) -> Result<()> {
         match self {
-            Structure::Dense => Ok(()),
+            Structure::Dense | Structure::MatrixFree => Ok(()),
             &Structure::Banded { lower, upper } => {
                 let need = "a band must be narrower than the matrix";
                 Error::setting(lower < n && upper < n, "bandwidth", lower.max(upper) as f64, need)

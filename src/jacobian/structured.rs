@@ -74,6 +74,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Structured<V> {
         self.field.jvp(t, y, v, out)
     }
 
+    fn apply_preconditioner(&mut self, t: S::Elem, y: &S, sigma: S::Elem, r: &mut S) {
+        self.field.apply_preconditioner(t, y, sigma, r);
+    }
+
     fn time_derivative(&mut self, t: S::Elem, y: &S, out: &mut S) -> bool {
         self.field.time_derivative(t, y, out)
     }

@@ -29,6 +29,17 @@ impl Pattern {
         if let Some(&(row, column)) = places.iter().find(|(i, j)| *i >= n || *j >= n) {
             return Err(Error::EntryOutside { row, column, n });
         }
+        Ok(Self::sorted(n, places))
+    }
+
+    /// The pattern with the whole diagonal; its places were given as this pattern's, then those of the diagonal.
+    pub(crate) fn with_diagonal(&self) -> Self {
+        let n = self.n();
+        let places: Vec<_> = self.places().chain((0..n).map(|i| (i, i))).collect();
+        Self::sorted(n, &places)
+    }
+
+    fn sorted(n: usize, places: &[(usize, usize)]) -> Self {
         let mut order: Vec<usize> = (0..places.len()).collect();
         order.sort_unstable_by_key(|&k| (places[k].1, places[k].0));
         let (mut starts, mut rows, mut given) = (vec![0; n + 1], Vec::new(), vec![0; places.len()]);
@@ -43,7 +54,7 @@ impl Pattern {
             given[k] = rows.len() as u32 - 1;
         }
         (0..n).for_each(|j| starts[j + 1] += starts[j]);
-        Ok(Pattern { starts, rows, given })
+        Pattern { starts, rows, given }
     }
 
     /// The pattern with these ascending rows in each column.
@@ -73,14 +84,15 @@ impl Pattern {
         self.rows.is_empty()
     }
 
-    /// The rows of the entries in column `j`, ascending.
+    /// The rows of the entries in column `j`, ascending; none outside the matrix.
     pub fn column(&self, j: usize) -> &[u32] {
         &self.rows[self.range(j)]
     }
 
     /// The positions of column `j` in the list of all entries.
     pub fn range(&self, j: usize) -> std::ops::Range<usize> {
-        self.starts[j]..self.starts[j + 1]
+        let start = |j: usize| self.starts.get(j).copied().unwrap_or(self.rows.len());
+        start(j)..start(j + 1)
     }
 
     /// All places (row, column), in the order in which values are stored.
@@ -91,7 +103,7 @@ impl Pattern {
     /// The position of an entry.
     pub fn position(&self, row: usize, column: usize) -> Option<usize> {
         let at = self.column(column).binary_search(&(row as u32)).ok()?;
-        Some(self.starts[column] + at)
+        Some(self.range(column).start + at)
     }
 
     /// Whether the places were given in the order in which values are stored, each once.

@@ -36,7 +36,9 @@ impl<F: Real> Jacobian<F> {
     }
 
     /// Asks the field for its structure, once a run. True if it is another than before.
-    pub(super) fn look_at<S, V>(&mut self, field: &mut V, t: F, y: &S) -> bool
+    ///
+    /// Where a `matrix` cannot be done without, a field that wants none gets a dense one.
+    pub(super) fn look_at<S, V>(&mut self, field: &mut V, (t, y): (F, &S), matrix: bool) -> bool
     where
         S: State<Elem = F>,
         V: VectorField<S> + ?Sized,
@@ -44,7 +46,10 @@ impl<F: Real> Jacobian<F> {
         if std::mem::replace(&mut self.asked, true) {
             return false;
         }
-        let (structure, n) = (field.structure(t, y), y.as_slice().len());
+        let (mut structure, n) = (field.structure(t, y), y.as_slice().len());
+        if matrix && structure == Structure::MatrixFree {
+            structure = Structure::Dense;
+        }
         if structure == self.structure && structure.len(n) == self.values.len() {
             return false;
         }
@@ -78,6 +83,9 @@ impl<F: Real> Jacobian<F> {
         S: State<Elem = F>,
         V: VectorField<S> + ?Sized,
     {
+        if self.structure == Structure::MatrixFree {
+            return;
+        }
         self.values.fill(F::zero());
         if field.jacobian(t, y, &mut self.values) {
             return;

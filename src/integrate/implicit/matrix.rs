@@ -1,14 +1,42 @@
 //! The matrices `σ M − J` of implicit methods, stored and factorised as the field's structure says.
 
-use crate::linalg::{BandLu, Lu, Scalar};
+use crate::linalg::{BandLu, Lu, Scalar, SparseLu};
 use crate::mass::MassMatrix;
-use crate::{Real, Structure};
+use crate::{Pattern, Real, Structure};
 
 /// `σ M − J`, real or complex, and its factorisation.
 #[derive(Debug)]
 pub(super) enum Matrix<T> {
     Dense(Lu<T>),
     Banded(BandLu<T>),
+    Sparse(Box<Sparse<T>>),
+}
+
+/// A factorisation and the places of the Jacobian and of the mass matrix in its pattern.
+#[derive(Debug)]
+pub(super) struct Sparse<T> {
+    lu: SparseLu<T>,
+    jacobian: Vec<u32>,
+    diagonal: Vec<u32>,
+}
+
+impl<T: Scalar> Sparse<T> {
+    fn new(jacobian: &Pattern) -> Self {
+        let pattern = jacobian.with_diagonal();
+        let at = pattern.given();
+        let (jacobian, diagonal) = (at[..jacobian.len()].to_vec(), at[jacobian.len()..].to_vec());
+        Sparse { lu: SparseLu::new(&pattern), jacobian, diagonal }
+    }
+
+    fn fill<F: Real>(&mut self, jac: &[F], diagonal: impl Fn(usize) -> T)
+    where
+        T: Scalar<Real = F>,
+    {
+        let values = self.lu.values();
+        values.fill(T::NIL);
+        self.jacobian.iter().zip(jac).for_each(|(&at, &a)| values[at as usize] = T::of_real(-a));
+        self.diagonal.iter().enumerate().for_each(|(i, &at)| values[at as usize] += diagonal(i));
+    }
 }
 
 impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
@@ -17,6 +45,9 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
         match (structure, mass) {
             (&Structure::Banded { lower, upper }, None | Some(MassMatrix::Diagonal(_))) => {
                 Matrix::Banded(BandLu::new(n, lower, upper))
+            }
+            (Structure::Sparse(pattern), None | Some(MassMatrix::Diagonal(_))) => {
+                Matrix::Sparse(Box::new(Sparse::new(pattern)))
             }
             _ => {
                 let mut lu = Lu::default();
@@ -54,6 +85,10 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
                 lu.fill(|k| T::of_real(-jac[k]), diagonal);
                 lu.factor()
             }
+            Matrix::Sparse(sparse) => {
+                sparse.fill(jac, diagonal);
+                sparse.lu.factor()
+            }
         }
     }
 
@@ -63,6 +98,7 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
         match self {
             Matrix::Dense(lu) => lu.solve(n, b),
             Matrix::Banded(lu) => lu.solve(b),
+            Matrix::Sparse(sparse) => sparse.lu.solve(b),
         }
     }
 }

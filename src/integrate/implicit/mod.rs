@@ -5,6 +5,7 @@
 mod bdf;
 mod consistent;
 mod derivative;
+mod krylov;
 mod matrix;
 mod radau;
 mod rosenbrock;

@@ -9,8 +9,8 @@ use super::derivative::time_derivative;
 use super::system::System;
 use super::tableau::{RosenbrockMethod, RosenbrockTableau};
 use crate::integrate::{Integrator, Polynomial, Tolerance, Work};
-use crate::state::check_layout;
-use crate::{Real, Result, State, VectorField};
+use crate::state::{check_layout, first_not_finite};
+use crate::{Error, Real, Result, State, VectorField};
 
 /// A Rosenbrock–Wanner method `M` with `N` stages: linearly implicit, one factorisation and `N` solves a step, no
 /// Newton iteration. For stiff problems with up to some hundred unknowns, more if the Jacobian is banded or sparse.
@@ -46,6 +46,8 @@ struct Workspace<S: State, const N: usize> {
     scratch: [S; 3],
     slope_ready: bool,
     jac_ready: bool,
+    /// The last matrix could not be factorised.
+    singular: bool,
 }
 
 impl<M: RosenbrockMethod<N>, S: State, const N: usize> Rosenbrock<M, S, N> {
@@ -79,6 +81,7 @@ impl<S: State, const N: usize> Workspace<S, N> {
             scratch: [y0.clone(), y0.clone(), y0.clone()],
             slope_ready: false,
             jac_ready: false,
+            singular: false,
         }
     }
 
@@ -201,7 +204,8 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Integrator<S> for Rosenbr
         }
         let Some(w) = self.work.as_deref_mut() else { return Ok(()) };
         w.differentiate(field, t, (h, &self.tol), y0)?;
-        if !w.system.factor((S::Elem::of(Self::T.gamma) * h).recip()) {
+        w.singular = !w.system.factor((S::Elem::of(Self::T.gamma) * h).recip());
+        if w.singular {
             // 1/(hγ) is an eigenvalue of J, or J is not finite: a NaN makes the step be repeated with another h.
             y1.as_mut_slice().fill(S::Elem::nan());
             w.u[N - 1].as_mut_slice().fill(S::Elem::nan());
@@ -263,6 +267,17 @@ impl<M: RosenbrockMethod<N>, S: State, const N: usize> Integrator<S> for Rosenbr
             }
         }
         Ok(())
+    }
+
+    fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
+        let w = self.work.as_deref()?;
+        // Of a field that is not finite the caller can say more.
+        let singular = w.singular && first_not_finite(w.slope.as_slice()).is_none();
+        (singular && steps.is_none()).then(|| Error::SingularMatrix {
+            method: Self::T.name,
+            t: t.f64(),
+            h: h.f64(),
+        })
     }
 
     fn takes_mass(&self) -> bool {

@@ -1,11 +1,12 @@
 //! The linear systems of an implicit method: where methods and linear algebra meet.
 
 use super::derivative::Jacobian;
+use super::krylov::Krylov;
 use super::matrix::Matrix;
 use crate::integrate::{Tolerance, Work};
 use crate::linalg::Complex;
 use crate::mass::MassMatrix;
-use crate::{Real, Result, State, VectorField};
+use crate::{Real, Result, State, Structure, VectorField};
 
 /// The Jacobian `J = ∂f/∂y` of the field at some point behind, the mass matrix `M` (the identity unless the field has
 /// one), and the factorised matrices of a method:
@@ -26,6 +27,8 @@ pub(super) struct System<S: State> {
     real: Option<Matrix<S::Elem>>,
     pair: Option<Matrix<Complex<S::Elem>>>,
     paired: bool,
+    /// In place of matrices, where none are wanted.
+    krylov: Option<Box<Krylov<S>>>,
     right: Vec<Complex<S::Elem>>,
     scratch: [S; 2],
     counts: Work,
@@ -40,6 +43,7 @@ impl<S: State> System<S> {
             real: None,
             pair: None,
             paired: false,
+            krylov: None,
             right: Vec::new(),
             scratch: [y0.clone(), y0.clone()],
             counts: Work::default(),
@@ -109,8 +113,12 @@ impl<S: State> System<S> {
         at: (S::Elem, &S, &S),
         scale: (S::Elem, &Tolerance<S::Elem>),
     ) {
-        if self.jac.look_at(field, at.0, at.1) || self.real.is_none() {
-            self.make_room();
+        let changed = self.jac.look_at(field, (at.0, at.1), self.paired);
+        if changed || (self.real.is_none() && self.krylov.is_none()) {
+            self.make_room(at.1);
+        }
+        if let Some(krylov) = &mut self.krylov {
+            krylov.place(at, scale.1);
         }
         let [a, b] = &mut self.scratch;
         self.jac.form(field, at, scale, (a, b));
@@ -118,7 +126,12 @@ impl<S: State> System<S> {
     }
 
     #[cold]
-    fn make_room(&mut self) {
+    fn make_room(&mut self, y: &S) {
+        if *self.jac.structure() == Structure::MatrixFree {
+            (self.real, self.krylov) = (None, Some(Box::new(Krylov::new(y))));
+            return;
+        }
+        self.krylov = None;
         let (n, mass) = (self.n(), self.mass.as_ref());
         self.real = Some(Matrix::of(n, self.jac.structure(), mass));
         if self.paired {
@@ -131,6 +144,9 @@ impl<S: State> System<S> {
     #[inline(always)]
     pub(super) fn factor(&mut self, sigma: S::Elem) -> bool {
         self.counts.factorisations += 1;
+        if let Some(krylov) = &mut self.krylov {
+            return krylov.shift(sigma);
+        }
         let (n, jac) = (self.n(), (self.jac.structure(), self.jac.values()));
         self.real.as_mut().is_some_and(|m| m.factor(n, sigma, jac, self.mass.as_ref()))
     }
@@ -146,8 +162,12 @@ impl<S: State> System<S> {
 
     /// Overwrites `b` with the solution of the real system. The field is there for solvers without a matrix.
     #[inline(always)]
-    pub(super) fn solve<V: VectorField<S> + ?Sized>(&mut self, _field: &mut V, b: &mut S) {
+    pub(super) fn solve<V: VectorField<S> + ?Sized>(&mut self, field: &mut V, b: &mut S) {
         self.counts.solves += 1;
+        if let Some(krylov) = &mut self.krylov {
+            krylov.solve(field, self.mass.as_ref(), b);
+            return;
+        }
         let n = self.n();
         if let Some(matrix) = &mut self.real {
             matrix.solve(n, b.as_mut_slice());

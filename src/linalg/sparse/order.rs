@@ -147,7 +147,8 @@ impl Graph {
         keyed.sort_unstable();
         for (at, &(key, i)) in keyed.iter().enumerate() {
             let i = i as usize;
-            let others = || keyed[at + 1..].iter().take_while(|other| other.0 == key).map(|other| other.1 as usize);
+            let others =
+                || keyed[at + 1..].iter().take_while(|other| other.0 == key).map(|other| other.1 as usize);
             if self.weight[i] == 0 || others().next().is_none() {
                 continue;
             }
@@ -209,7 +210,11 @@ impl Queue {
 
     fn remove(&mut self, i: usize) {
         let (before, after) = (self.previous[i], self.next[i]);
-        if before == NONE { self.first[self.degree[i]] = after } else { self.next[before as usize] = after }
+        if before == NONE {
+            self.first[self.degree[i]] = after
+        } else {
+            self.next[before as usize] = after
+        }
         if after != NONE {
             self.previous[after as usize] = before;
         }
@@ -254,7 +259,12 @@ mod tests {
     fn grid(m: usize) -> Vec<Vec<u32>> {
         let near = |k: usize| {
             let (i, j) = (k / m, k % m);
-            let sides = [(i > 0, k.wrapping_sub(m)), (i + 1 < m, k + m), (j > 0, k.wrapping_sub(1)), (j + 1 < m, k + 1)];
+            let sides = [
+                (i > 0, k.wrapping_sub(m)),
+                (i + 1 < m, k + m),
+                (j > 0, k.wrapping_sub(1)),
+                (j + 1 < m, k + 1),
+            ];
             sides.into_iter().filter(|s| s.0).map(|s| s.1 as u32).collect()
         };
         (0..m * m).map(near).collect()
