@@ -12,6 +12,8 @@ use ndarray::{Array2, s};
 pub struct Mixture {
     pub centres: Array2<f32>,
     pub std: f64,
+    /// What W2 is measured in: the spacing of a grid, the radius of a ring.
+    unit: f64,
     pub data: Array2<f32>,
     /// Other samples, to measure with.
     fresh: [Array2<f32>; 2],
@@ -26,17 +28,24 @@ impl Mixture {
         let draw = |n, seed| grid_gaussians(n, 5, 1.0, 0.025, seed);
         let centre = |i: usize, axis: usize| (if axis == 0 { i % 5 } else { i / 5 }) as f32 - 2.0;
         let centres = Array2::from_shape_fn((25, 2), |(i, axis)| centre(i, axis));
-        Mixture { centres, std: 0.025, data: draw(100_000, 900), fresh: [draw(PAIRS, 901), draw(PAIRS, 902)] }
+        Mixture {
+            centres,
+            std: 0.025,
+            unit: 1.0,
+            data: draw(100_000, 900),
+            fresh: [draw(PAIRS, 901), draw(PAIRS, 902)],
+        }
     }
 
-    /// 8 on a ring of radius 1, standard deviation 1/100.
-    pub fn ring() -> Mixture {
-        let draw = |n, seed| eight_gaussians(n, 1.0, 0.01, seed);
+    /// 8 on a ring, standard deviation a hundredth of the radius.
+    pub fn ring(radius: f64) -> Mixture {
+        let draw = |n, seed| eight_gaussians(n, radius, 0.01 * radius, seed);
         let centres = Array2::from_shape_fn((8, 2), |(k, axis)| {
             let (sin, cos) = (k as f64 * FRAC_PI_4).sin_cos();
-            (if axis == 0 { cos } else { sin }) as f32
+            (radius * if axis == 0 { cos } else { sin }) as f32
         });
-        Mixture { centres, std: 0.01, data: draw(100_000, 900), fresh: [draw(PAIRS, 901), draw(PAIRS, 902)] }
+        let fresh = [draw(PAIRS, 901), draw(PAIRS, 902)];
+        Mixture { centres, std: 0.01 * radius, unit: radius, data: draw(100_000, 900), fresh }
     }
 
     pub fn measure(&self, x: &Array2<f32>) -> Result<Quality> {
@@ -46,13 +55,22 @@ impl Mixture {
             any: found.captured(0.0, x.nrows()),
             of: self.centres.nrows(),
             high_quality: found.high_quality,
-            w2: w2(&x.slice(s![..PAIRS.min(x.nrows()), ..]).to_owned(), &self.fresh[0])?,
+            w2: w2(&x.slice(s![..PAIRS.min(x.nrows()), ..]).to_owned(), &self.fresh[0])? / self.unit,
         })
+    }
+
+    /// Mean distance of samples to the nearest centre.
+    pub fn distance(&self, x: &Array2<f32>) -> f64 {
+        let nearest = |x: ndarray::ArrayView1<'_, f32>| {
+            let all = self.centres.rows().into_iter().map(|c| (x[0] - c[0]).hypot(x[1] - c[1]));
+            f64::from(all.fold(f32::INFINITY, f32::min))
+        };
+        x.rows().into_iter().map(nearest).sum::<f64>() / x.nrows() as f64
     }
 
     /// W2 between two samples of the mixture itself: what a perfect generator would be measured at.
     pub fn floor(&self) -> Result<f64> {
-        w2(&self.fresh[1], &self.fresh[0])
+        Ok(w2(&self.fresh[1], &self.fresh[0])? / self.unit)
     }
 }
 
