@@ -31,7 +31,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut clouds = vec![start.clone(); 4];
     let gauss = Mmd::new(RadialKernel::Gaussian { width: 0.5 }, &y)?;
     Flow::new(Injected::new(gauss, 1.0, 0.4, options.seed), Euler::new()).steps(
-        100 * long,
+        200 * long,
         0.5,
         &mut clouds[0],
     )?;
