@@ -32,7 +32,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{:>6} {:>14} {:>12} {:>12} {:>12} {:>12}",
         "t", "F - F(Gibbs)", "gap", "mass drift", "least", "steps"
     );
-    for (until, name) in [(0.05, "0.05"), (0.3, "0.3"), (2.0, "2"), (10.0, "10")] {
+    for (until, name) in [(0.05, "0.05"), (0.3, "0.3"), (10.0, "10"), (100.0, "100")] {
         let mut flow = Flow::new(DensityFlow::new(energy.clone()), Rodas4::new()).tol(1e-7);
         let (next, account) = flow.solve_certified(t, until, rho)?;
         println!(
@@ -43,7 +43,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             account.least_density.unwrap_or(0.0),
             account.steps
         );
-        curve.extend(account.energy.iter().map(|&(t, e)| (t, (e - rest).max(1e-12).log10())));
+        curve
+            .extend(account.energy.iter().map(|&(t, e)| ((t + 0.01).log10(), (e - rest).max(1e-12).log10())));
         (rho, t) = (next, until);
         pictures.push((name, rho.clone()));
     }
@@ -59,14 +60,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dots: Vec<(f64, f64)> = target.iter().step_by(cells / 50).copied().collect();
     layers.push(Layer::Dots(&dots, BLUE, 3));
     let density = Panel {
-        title: "density at t = 0, 0.05, 0.3, 2, 10 (dots: Gibbs)",
+        title: "density at t = 0, 0.05, 0.3, 10, 100 (dots: Gibbs)",
         axes: ("x", "density"),
         range: Some([-2.5, 2.5, -0.05, 2.6]),
         layers,
     };
     let energy = Panel {
         title: "free energy above its minimum",
-        axes: ("t", "log10 (F - F(Gibbs))"),
+        axes: ("log10 (t + 0.01)", "log10 (F - F(Gibbs))"),
         range: None,
         layers: vec![Layer::Line(&curve, BLUE)],
     };

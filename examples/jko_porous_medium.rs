@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let on_grid = |rho: &Array1<f64>| -> Vec<(f64, f64)> {
         rho.iter().enumerate().map(|(k, &r)| (grid.centre(k)[0], r)).collect()
     };
-    let density = flow_density(&edges);
+    let density: Vec<_> = flow_density(&edges).into_iter().step_by(cells / 40).collect();
     let (first, last, smooth) = (curve(t0), curve(t1), on_grid(&entropic));
     let profile = Panel {
         title: "Barenblatt's profile at t = 0.1 and 1",

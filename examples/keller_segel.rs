@@ -19,7 +19,7 @@ the growth of the second moment with the law 4 (1 - chi / 8 pi); writes keller_s
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = Options::read(ABOUT);
-    let (n, steps, h) = if options.quick { (100, 20, 0.005) } else { (500, 50, 0.002) };
+    let (n, steps, h) = if options.quick { (100, 20, 0.005) } else { (300, 200, 0.005) };
     let start = normal::<f64>((n, 2), options.seed);
     let second = |x: &Array2<f64>| x.iter().map(|x| x * x).sum::<f64>() / x.nrows() as f64;
     let pi = std::f64::consts::PI;

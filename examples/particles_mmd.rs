@@ -30,9 +30,9 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let start = normal::<f64>((n, 2), options.seed + 1) * 0.3 - 1.0;
     let mut clouds = vec![start.clone(); 4];
     let gauss = Mmd::new(RadialKernel::Gaussian { width: 0.5 }, &y)?;
-    Flow::new(Injected::new(gauss, 1.0, 0.4, options.seed), Euler::new()).steps(
-        100 * long,
-        0.5,
+    Flow::new(Injected::new(gauss, 1.0, 0.25, options.seed), Euler::new()).steps(
+        200 * long,
+        1.0,
         &mut clouds[0],
     )?;
     let runs = [

@@ -2,6 +2,7 @@
 
 mod descent;
 mod injected;
+mod kernel_matrix;
 mod median;
 mod score_field;
 mod svgd;
