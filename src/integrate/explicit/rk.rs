@@ -181,8 +181,8 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         let (mut slopes, mut arguments) = (S::Elem::of(0.0), S::Elem::of(0.0));
         for i in 0..k[0].as_slice().len() {
             let mut difference = S::Elem::of(0.0);
-            for j in 0..N - 1 {
-                difference += S::Elem::of(rows.0[j] - rows.1[j]) * k[j].as_slice()[i];
+            for (k, (a, b)) in k[..N - 1].iter().zip(rows.0.iter().zip(rows.1)) {
+                difference += S::Elem::of(a - b) * k.as_slice()[i];
             }
             let slope = k[N - 1].as_slice()[i] - k[N - 2].as_slice()[i];
             (slopes, arguments) = (slopes + slope * slope, arguments + difference * difference);
