@@ -8,7 +8,7 @@ mod common;
 
 use common::{filters, seconds, wanted};
 use flowfield::integrate::{Dopri5, Tsit5};
-use flowfield::nn::{Activation, Mlp, Network};
+use flowfield::nn::{Activation, Mlp};
 use flowfield::sensitivity::{Checkpoints, ContinuousAdjoint, DiscreteAdjoint, NeuralField, Reversible};
 use flowfield::{Flow, Result};
 use ndarray::{Array1, Array2};
@@ -80,7 +80,8 @@ fn continuous(name: &str, backsolve: bool) -> Result<()> {
 
 fn main() -> Result<()> {
     let filters = filters();
-    let cases: [(&str, fn(&str) -> Result<()>); 6] = [
+    type Case = (&'static str, fn(&str) -> Result<()>);
+    let cases: [Case; 6] = [
         ("discrete_tsit5", |name| discrete(name, Tsit5::new, Checkpoints::All)),
         ("discrete_dopri5", |name| discrete(name, Dopri5::new, Checkpoints::All)),
         ("discrete_dopri5_every_4", |name| discrete(name, Dopri5::new, Checkpoints::Every(4))),

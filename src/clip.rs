@@ -1,5 +1,6 @@
 //! A field whose length is bounded.
 
+use crate::memory::Memories;
 use crate::noise::Noise;
 use crate::{Error, Real, Result, State, VectorField};
 
@@ -50,6 +51,10 @@ impl<S: State, V: VectorField<S>> VectorField<S> for ClipNorm<V> {
 
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()
+    }
+
+    fn memory(&mut self) -> Memories<'_, S> {
+        self.field.memory()
     }
 
     fn check(&self, y: &S) -> Result<()> {

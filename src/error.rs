@@ -225,6 +225,18 @@ pub enum Error {
         /// The last step size tried.
         h: f64,
     },
+    /// The initial state of a system with algebraic equations does not satisfy them.
+    #[error(
+        "the state at t = {t} does not satisfy the algebraic equations: component {component} is off by about {correction:e}; call flowfield::consistent_start(&mut field, t, &y) for a state nearby that does"
+    )]
+    InconsistentStart {
+        /// The time.
+        t: f64,
+        /// The component that Newton's iteration would move most.
+        component: usize,
+        /// By how much.
+        correction: f64,
+    },
     /// The step size fell below round-off of the time.
     #[error(
         "the step size {h:e} underflows at t = {t}: component {component} cannot meet its tolerance; the solution may be singular here, the problem stiff (take an implicit method), or atol too small for that component"
@@ -236,6 +248,24 @@ pub enum Error {
         h: f64,
         /// The component with the largest scaled error.
         component: usize,
+    },
+    /// The step budget of an explicit method is used up, by steps that stability holds down and not accuracy.
+    #[error(
+        "the problem is stiff: {steps} steps of {method} reached t = {t} only, with steps of {h:e} that stability holds down (fastest mode |hλ| = {fastest:.1}, stable up to {bound:.1}); take an implicit method such as Rodas5P (small systems) or Bdf (large ones), or Auto"
+    )]
+    Stiff {
+        /// The method's name.
+        method: &'static str,
+        /// Steps taken.
+        steps: u64,
+        /// The time reached.
+        t: f64,
+        /// The last step size.
+        h: f64,
+        /// |hλ| of the fastest mode, as estimated.
+        fastest: f64,
+        /// The largest |hλ| at which the method is stable.
+        bound: f64,
     },
     /// The step budget is used up.
     #[error(
@@ -262,6 +292,16 @@ pub enum Error {
         with: &'static str,
         /// What to do instead.
         instead: &'static str,
+    },
+    /// Gradients that stay NaN or infinite although the loss was scaled down.
+    #[error(
+        "the gradient was not finite for {steps} steps in a row (loss scale {scale:e}): take a smaller step size or a field in bf16 or f32, or look for a division by zero in the loss"
+    )]
+    GradientsNotFinite {
+        /// Bad steps in a row.
+        steps: u64,
+        /// The loss scale at the last.
+        scale: f64,
     },
     /// Less memory than an adjoint needs for one state.
     #[error(
@@ -335,6 +375,42 @@ pub enum Error {
         /// The file.
         path: String,
         /// What the system said.
+        reason: String,
+    },
+    /// A file that is not a checkpoint, or is damaged.
+    #[error(
+        "{path} cannot be read as a safetensors file: {reason}; it may be cut short or of another kind, take an earlier one"
+    )]
+    Checkpoint {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A checkpoint of something else.
+    #[error(
+        "{path}: {name} is {found}, but {expected} is needed; build the network and the flow that the file was written with"
+    )]
+    CheckpointMismatch {
+        /// The file.
+        path: String,
+        /// The tensor or value.
+        name: String,
+        /// What was needed.
+        expected: String,
+        /// What was found.
+        found: String,
+    },
+    /// A file of data that cannot be understood.
+    #[error(
+        "{path}, line {line}: {reason}; a table has the same number of numbers in each line, after an optional header"
+    )]
+    Table {
+        /// The file.
+        path: String,
+        /// The line, counted from 1.
+        line: usize,
+        /// What is wrong there.
         reason: String,
     },
     /// The caller's observer stopped the run.

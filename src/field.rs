@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::mass::MassMatrix;
+use crate::memory::Memories;
 use crate::noise::Noise;
 use crate::{Result, State, Structure};
 
@@ -96,6 +97,11 @@ pub trait VectorField<S: State> {
         None
     }
 
+    /// What the field remembers from one step to the next (counts of draws, seeds), for checkpoints; by default nothing.
+    fn memory(&mut self) -> Memories<'_, S> {
+        Vec::new()
+    }
+
     /// The field's own proximal step, in the metric in which it is a gradient flow: writes to `y1` the minimiser of
     /// `E(y) + distance²(y, y0) / (2h)` and returns true; or returns false, the default. The
     /// [`Proximal`](crate::integrate::Proximal) method asks for it first.
@@ -169,6 +175,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
 
     fn loss(&self) -> Option<S::Elem> {
         (**self).loss()
+    }
+    fn memory(&mut self) -> Memories<'_, S> {
+        (**self).memory()
     }
     fn proximal(&mut self, h: S::Elem, y0: &S, y1: &mut S) -> Result<bool> {
         (**self).proximal(h, y0, y1)

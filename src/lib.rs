@@ -21,6 +21,8 @@
 //! Who owns what: the **field** its scratch, the **integrator** its stages, the **flow** the clock, the **caller** the
 //! state and the loop. Hence nothing is allocated after the first step, and stepping by hand is as easy as `solve`.
 
+#[cfg(feature = "safetensors")]
+pub mod checkpoint;
 mod clip;
 pub mod dataset;
 pub mod ensemble;
@@ -31,13 +33,16 @@ mod flow;
 mod formula;
 pub mod game;
 pub mod gradient;
+pub mod guide;
 mod halves;
 pub mod integrate;
 mod jacobian;
 mod linalg;
+pub mod low_rank;
 mod mass;
 pub mod matching;
 pub mod measure;
+mod memory;
 pub mod metric;
 pub mod nn;
 pub mod noise;
@@ -45,6 +50,7 @@ mod number;
 pub mod pairs;
 mod parameter_flow;
 mod parametric;
+pub mod precision;
 mod rng;
 mod scalar;
 pub mod sensitivity;
@@ -59,9 +65,11 @@ pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
 pub use halves::{SecondOrder, Separable, second_order, separable};
 pub use integrate::Stats;
+pub use integrate::implicit::consistent_start;
 pub use jacobian::{Differentiable, Structure, Structured, WithJacobian};
 pub use linalg::Pattern;
 pub use mass::{MassMatrix, WithMass};
+pub use memory::{Memories, Remembered};
 pub use number::{Dual, Lanes, Number};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;

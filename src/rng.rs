@@ -41,6 +41,12 @@ impl Rng {
         ((u128::from(self.0.next_u64()) * n as u128) >> 64) as usize
     }
 
+    /// 64 random bits: a seed for something else.
+    #[inline]
+    pub(crate) fn word(&mut self) -> u64 {
+        self.0.next_u64()
+    }
+
     /// Fills with standard normals.
     pub(crate) fn fill_normal<F: Real>(&mut self, out: &mut [F]) {
         out.iter_mut().for_each(|z| *z = self.normal());

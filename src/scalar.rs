@@ -3,6 +3,7 @@
 use std::fmt::{Debug, Display};
 use std::iter::Sum;
 
+use ndarray::ScalarOperand;
 use num_traits::{Float, FromPrimitive, NumAssign};
 
 mod sealed {
@@ -20,7 +21,18 @@ mod sealed {
 /// assert_eq!(half(3.0_f64), 1.5);
 /// ```
 pub trait Real:
-    Float + NumAssign + FromPrimitive + Sum + Default + Debug + Display + Send + Sync + sealed::Sealed + 'static
+    Float
+    + NumAssign
+    + FromPrimitive
+    + ScalarOperand
+    + Sum
+    + Default
+    + Debug
+    + Display
+    + Send
+    + Sync
+    + sealed::Sealed
+    + 'static
 {
     /// Unit round-off times two: the distance from 1 to the next larger number.
     const EPS: Self;
@@ -41,6 +53,14 @@ pub trait Real:
     /// 2^n from `self` = n + [`ROUND`](Self::ROUND), for n in the range of normal exponents.
     #[doc(hidden)]
     fn exp2_of_rounded(self) -> Self;
+
+    /// These numbers as `f32`, if that is what they are.
+    #[doc(hidden)]
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]>;
+
+    /// The same, to be written.
+    #[doc(hidden)]
+    fn as_f32_mut(numbers: &mut [Self]) -> Option<&mut [f32]>;
 
     /// `self` to the power `p`, to a relative error below 3e-4; for step-size factors.
     ///
@@ -68,6 +88,14 @@ impl Real for f32 {
     fn exp2_of_rounded(self) -> Self {
         f32::from_bits(self.to_bits().wrapping_add(127) << 23)
     }
+    #[inline(always)]
+    fn as_f32(numbers: &[Self]) -> Option<&[f32]> {
+        Some(numbers)
+    }
+    #[inline(always)]
+    fn as_f32_mut(numbers: &mut [Self]) -> Option<&mut [f32]> {
+        Some(numbers)
+    }
 }
 
 impl Real for f64 {
@@ -85,6 +113,14 @@ impl Real for f64 {
     #[inline(always)]
     fn exp2_of_rounded(self) -> Self {
         f64::from_bits(self.to_bits().wrapping_add(1023) << 52)
+    }
+    #[inline(always)]
+    fn as_f32(_: &[Self]) -> Option<&[f32]> {
+        None
+    }
+    #[inline(always)]
+    fn as_f32_mut(_: &mut [Self]) -> Option<&mut [f32]> {
+        None
     }
 }
 

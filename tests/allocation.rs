@@ -6,8 +6,8 @@ use std::cell::Cell;
 use flowfield::dataset::{moons, normal};
 use flowfield::game::*;
 use flowfield::integrate::*;
-use flowfield::matching::Matching;
-use flowfield::nn::{Mlp, Network};
+use flowfield::matching::{Bridge, Matching, Objective, Source, TimeLaw};
+use flowfield::nn::{Mlp, Network, Potential, one_hot};
 use flowfield::{ClipNorm, Flow, VectorField, field};
 use ndarray::Array1;
 
@@ -122,6 +122,42 @@ fn training_and_sampling_a_network_do_not_allocate() {
     let mut sampling = Flow::new(net.field(&theta), Heun::new());
     sampling.step(0.01, &mut x).unwrap();
     assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "sampling");
+}
+
+#[test]
+fn other_paths_sources_and_objectives_do_not_allocate() {
+    let data = moons::<f32>(500, 0.05, 0);
+    let labels: Vec<usize> = (0..500).map(|i| i % 2).collect();
+    let classes = one_hot::<f32>(&labels, 2).unwrap();
+    let net = Mlp::velocity(2, &[32, 32]).condition(2);
+    let weight = |t: f64| 1.0 + t;
+    let matching = || {
+        let matching = Matching::new(&net, &data, 64).condition(&classes).condition_dropout(0.1);
+        matching.source(Source::Data(&data)).path(Bridge { sigma: 0.5 })
+    };
+    let times = TimeLaw::LogitNormal { mean: 0.0, std: 1.0 };
+    let huber = Objective::PseudoHuber { c: 0.1 };
+    for matching in [matching().weight(&weight), matching().objective(huber).time(times)] {
+        let mut theta = net.init(0);
+        let mut training = Flow::new(matching, Adam::default());
+        training.steps(2, 1e-3, &mut theta).unwrap();
+        assert_eq!(allocations(|| training.steps(20, 1e-3, &mut theta).unwrap()), 0);
+    }
+    let scalar = Mlp::new(3, &[32, 32], 1);
+    let v = Potential::new(scalar.clone(), 2);
+    let mut theta = scalar.init(0);
+    let mut training =
+        Flow::new(Matching::new(&scalar, &data, 64).objective(Objective::Action), Adam::default());
+    training.steps(2, 1e-3, &mut theta).unwrap();
+    assert_eq!(allocations(|| training.steps(20, 1e-3, &mut theta).unwrap()), 0, "action matching");
+    let mut training = Flow::new(Matching::new(&v, &data, 64), Adam::default());
+    training.steps(2, 1e-3, &mut theta).unwrap();
+    assert_eq!(allocations(|| training.steps(20, 1e-3, &mut theta).unwrap()), 0, "a potential");
+    let theta: Array1<f32> = net.init(0);
+    let (mut x, condition) = (normal::<f32>((300, 2), 0), one_hot::<f32>(&[1; 300], 2).unwrap());
+    let mut sampling = Flow::new(net.field(&theta).condition(&condition).guidance(2.0), Heun::new());
+    sampling.step(0.01, &mut x).unwrap();
+    assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "guidance");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn an_analytic_gaussian_flow_by_every_adaptive_integrator() {
     let mut bad = Vec::new();
     macro_rules! each {
         ($($method:ident)*) => { $(
-            let got = Likelihood::of(gaussian(1.2, 0.5)).tol(1e-9).encode(&x, $method::new()).unwrap();
+            let got = Likelihood::of(gaussian(1.2, 0.5)).tol(1e-10).encode(&x, $method::new()).unwrap();
             let error = (&got.log_prob - &exact).iter().fold(0.0_f64, |m, d| m.max(d.abs()));
             println!("{}: {error:.1e}, {} evaluations", stringify!($method), got.evals);
             // The flow map is x₀ = (x - m) / s.

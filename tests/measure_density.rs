@@ -5,7 +5,7 @@ mod common;
 use common::slope;
 use flowfield::exact::{Barenblatt, gaussian_jko};
 use flowfield::integrate::{Bdf, Proximal, Rock4, Rodas4, SspRk33, Tsit5};
-use flowfield::measure::{DensityFlow, EntropicJko, FreeEnergy, Grid, QuantileFlow};
+use flowfield::measure::{BackAndForth, DensityFlow, EntropicJko, FreeEnergy, Grid, QuantileFlow};
 use flowfield::{Error, Flow, VectorField};
 use ndarray::{Array1, Ix1, Ix2, array};
 
@@ -356,4 +356,21 @@ fn bad_input_is_refused() {
             .step(1e-3, &mut ndarray::Array2::ones((4, 4)))
             .is_err()
     );
+}
+
+#[test]
+fn back_and_forth_steps_in_the_plane_follow_barenblatt_and_the_finite_volumes() {
+    let b = Barenblatt::new(2, 2.0, 1.0).unwrap();
+    let error = |cells: usize, steps: usize| {
+        let grid = Grid::plane((-2.0, 2.0, cells), (-2.0, 2.0, cells)).unwrap();
+        let mut rho = grid.density(|x| b.density(0.1, x[0].hypot(x[1])));
+        let field = BackAndForth::new(FreeEnergy::new(&grid).power(1.0, 2.0));
+        let mut flow = Flow::new(field, Proximal::new());
+        let c = flow.steps_certified(steps, 0.2 / steps as f64, &mut rho).unwrap();
+        assert!(c.is_monotone() && c.mass_drift.unwrap() < 1e-12 && c.least_density.unwrap() >= 0.0);
+        assert!(flow.field().iterations() < 60 * steps as u64, "{}", flow.field().iterations());
+        grid.l1(&rho, &grid.sample(|x| b.density(0.3, x[0].hypot(x[1]))))
+    };
+    let (coarse, fine) = (error(32, 2), error(64, 8));
+    assert!(fine < 0.6 * coarse && fine < 0.06, "{coarse} {fine}");
 }

@@ -4,14 +4,15 @@ mod common;
 
 use common::slope;
 use flowfield::dataset::normal;
-use flowfield::exact::{aggregation, energy_distance_flow, keller_segel};
+use flowfield::exact::{aggregation, energy_distance_flow, keller_segel, sampler};
 use flowfield::gradient::Dissipative;
-use flowfield::integrate::{Dop853, Euler, Heun, Proximal, Tsit5};
+use flowfield::integrate::{Baoab, Dop853, Euler, EulerMaruyama, Heun, Mala, Obabo, Proximal, Tsit5};
 use flowfield::measure::{
     Bandwidth, BlobEntropy, Cloud, Descent, Energy, FeatureMmd, GaussianMixture, Injected, Interaction, Mmd,
-    Potential, SinkhornEnergy, SlicedEnergy, SteinDiscrepancy, SteinKernel, Svgd, Target,
+    Potential, ScoreField, SinkhornEnergy, SlicedEnergy, SteinDiscrepancy, SteinKernel, Svgd, Target,
     WassersteinFisherRao, relative_entropy,
 };
+use flowfield::noise::{Langevin, Overdamped, Sde};
 use flowfield::pairs::RadialKernel;
 use flowfield::{Error, Flow, VectorField};
 use ndarray::{Array1, Array2, Axis, array};
@@ -299,6 +300,33 @@ fn svgd_finds_the_gaussian_of_the_reference_and_the_mixture() {
 }
 
 #[test]
+fn langevin_samplers_have_the_stated_variances() {
+    let (lambda, n) = (2.0, 4000);
+    let run = |x: &Array2<f64>| x.iter().take(n).map(|x| x * x).sum::<f64>() / n as f64;
+    let spread = 4.0 * (2.0 / n as f64).sqrt();
+    let close = |got: f64, want: f64| assert!((got / want - 1.0).abs() < spread, "{got} {want}");
+    let h = 0.3;
+    let score = move |x: &Array2<f64>, s: &mut Array2<f64>| s.assign(&(x * -lambda));
+    let mut x = Array2::zeros((n, 1));
+    let ula = Sde::additive(ScoreField::new(score), &[2.0_f64.sqrt()]).fresh(1);
+    Flow::new(ula, EulerMaruyama::new()).steps(60, h, &mut x).unwrap();
+    close(run(&x), sampler::ula_variance(lambda, h));
+    let energy = move |x: &[f64]| 0.5 * lambda * x[0] * x[0];
+    let gradient = move |x: &[f64], g: &mut [f64]| g[0] = lambda * x[0];
+    let mut x = Array2::zeros((n, 1));
+    Flow::new(Overdamped::new(energy, gradient).fresh(2), Mala::new()).steps(80, h, &mut x).unwrap();
+    close(run(&x), 1.0 / lambda);
+    let pull =
+        move |_t: f64, q: &[f64], a: &mut [f64]| a.iter_mut().zip(q).for_each(|(a, q)| *a = -lambda * q);
+    let mut y = Array2::zeros((2 * n, 1));
+    Flow::new(Langevin::new(pull).fresh(3), Baoab::new()).steps(60, 0.6, &mut y).unwrap();
+    close(run(&y), sampler::baoab_variance(lambda));
+    let mut y = Array2::zeros((2 * n, 1));
+    Flow::new(Langevin::new(pull).fresh(4), Obabo::new()).steps(60, 0.6, &mut y).unwrap();
+    close(run(&y), sampler::obabo_variance(lambda, 0.6));
+}
+
+#[test]
 fn the_mixture_score_is_the_slope_of_its_log_density() {
     for d in [1, 2, 3, 5] {
         let centres = normal::<f64>((4, d), 7);
@@ -420,8 +448,8 @@ fn bad_input_is_refused_before_the_first_step() {
     assert!(Flow::new(Descent(law), Euler::new()).step(0.1, &mut x).is_err());
     assert!(GaussianMixture::<f64>::new(x.clone(), 0.0).is_err());
     let sliced = SlicedEnergy::new(&x, 4, 0).unwrap();
-    let mut flow = WassersteinFisherRao::new(sliced, 1.0, 0.0);
+    let flow = WassersteinFisherRao::new(sliced, 1.0, 0.0);
     let state = flow.state(&x);
     assert!(VectorField::check(&flow, &state).is_err());
-    let _ = Dissipative::<Array2<f64>>::total_mass(&mut flow, &state);
+    let _ = Dissipative::<Array2<f64>>::total_mass(&flow, &state);
 }

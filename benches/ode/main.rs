@@ -6,6 +6,7 @@ mod cases;
 #[path = "../common/mod.rs"]
 mod common;
 mod ensemble;
+mod stiff;
 
 use cases::{Arenstorf, Case, Lorenz, Pleiades};
 use common::{filters, seconds, wanted};
@@ -28,6 +29,7 @@ fn main() {
     tolerances::<Pleiades, 28, _, _>("Dprkn6", stars, Dprkn6::new);
     tolerances::<Pleiades, 28, _, _>("Dprkn8", stars, Dprkn8::new);
     tolerances::<Pleiades, 28, _, _>("Dprkn12", stars, Dprkn12::new);
+    stiff::run();
     ensemble::run();
 }
 

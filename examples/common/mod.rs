@@ -5,3 +5,4 @@ pub mod mixture;
 pub mod options;
 pub mod picture;
 pub mod progress;
+pub mod stop;

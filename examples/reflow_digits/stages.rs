@@ -52,7 +52,7 @@ impl Stages {
         let reflow = Reflow::new(budget.pairs, 0).condition(&digits.train_classes).tol(1e-3);
         let pairs = reflow.pairs(&net, &theta, seed + 1)?;
         let classes = pairs.condition.as_ref().unwrap_or(&digits.train_classes);
-        let paired = |time: TimeLaw| {
+        let paired = |time: TimeLaw<'static>| {
             let coupling = Coupling::Paired(&pairs.noise);
             Matching::new(&net, &pairs.data, BATCH)
                 .condition(classes)

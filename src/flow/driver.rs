@@ -379,6 +379,25 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         self.clock.stats.with(self.integrator.work())
     }
 
+    /// The clock of [`steps`](Self::steps): time, and steps taken.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn clock(&self) -> (f64, u64) {
+        (self.clock.t, self.clock.steps)
+    }
+
+    /// Prepares for going on from `y` at this time.
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn revive(&mut self, t: f64, steps: u64, y: &S) -> Result<()> {
+        self.integrator.init(y)?;
+        self.clock = Clock { t, steps, stats: Stats::default(), next: Some(y.clone()) };
+        Ok(())
+    }
+
+    #[cfg(feature = "safetensors")]
+    pub(crate) fn parts_mut(&mut self) -> (&mut V, &mut I) {
+        (&mut self.field, &mut self.integrator)
+    }
+
     /// Makes the next call of [`steps`](Self::steps) prepare the integrator anew.
     pub(super) fn forget(&mut self) {
         self.clock.next = None;

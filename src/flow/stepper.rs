@@ -8,7 +8,7 @@ use num_traits::Float as _;
 use super::driver::{Flow, Progress};
 use super::watch::{Outcome, Watch};
 use crate::field::Counted;
-use crate::integrate::{Integrator, Polynomial, initial_step};
+use crate::integrate::{Integrator, Polynomial, check_start, initial_step};
 use crate::state::first_not_finite;
 use crate::{Error, Occurrence, Real, Result, State, Stats, VectorField};
 
@@ -113,8 +113,19 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         if !self.done {
             self.flow.field.redraw();
             self.h = self.first_step()?;
+            self.check_start()?;
         }
         Ok(())
+    }
+
+    /// With algebraic equations, not every state is one.
+    fn check_start(&mut self) -> Result<()> {
+        let flow = &mut *self.flow;
+        if flow.field.mass().is_none() {
+            return Ok(());
+        }
+        let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+        check_start(field, self.t, &self.y, &flow.tol)
     }
 
     fn first_step(&mut self) -> Result<S::Elem> {

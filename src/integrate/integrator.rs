@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Polynomial, Tolerance, Verdict};
+use crate::memory::Memories;
 use crate::{Error, Result, State, VectorField};
 
 /// A method that takes a state from `t` to `t + h` along a field. It never knows what it moves.
@@ -116,10 +117,27 @@ pub trait Integrator<S: State> {
         false
     }
 
+    /// The largest `|hλ|`, for real negative `λ`, at which the method is stable, if it is explicit and knows.
+    fn stability_bound(&self) -> Option<f64> {
+        None
+    }
+
+    /// An estimate of `|hλ|` for the fastest mode of the step just taken, at no cost.
+    fn stiffness(&self, h: S::Elem) -> Option<S::Elem> {
+        let _ = h;
+        None
+    }
+
     /// Why steps from time `t` fail or stay tiny, where the method knows better than the step's error tells; asked when a
     /// run gives up. `steps`: the run's step budget is used up, and not its step size.
     fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
         let _ = (t, h, steps);
+        None
+    }
+
+    /// What the method remembers from step to step, once it is prepared, for checkpoints: nothing left out, so that a run
+    /// resumed from it goes on bit by bit. `None` (the default) if it cannot be kept.
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
         None
     }
 

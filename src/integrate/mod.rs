@@ -2,8 +2,8 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`stochastic`] ones for noise,
-//! [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`Auto`] that chooses,
+//! [`stochastic`] ones for noise, [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
 //!
@@ -11,6 +11,7 @@
 
 mod adams;
 mod alternating;
+mod auto;
 pub mod control;
 pub mod explicit;
 pub mod implicit;
@@ -29,17 +30,20 @@ mod tolerance;
 
 pub use adams::Adams;
 pub use alternating::{Alternating, Player};
+pub use auto::Auto;
 pub use control::{Controller, Verdict};
 pub use explicit::{
     Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Extragradient, Heun, Midpoint, Ralston,
     Rk4, Rk38, SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
-pub use implicit::{Bdf, Rodas4, Rodas5P, Ros3P};
+pub(crate) use implicit::check_start;
+pub use implicit::{Bdf, RadauIIA5, Rodas4, Rodas5P, Ros3P};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Stats, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};
 pub use nystrom::{Dprkn6, Dprkn8, Dprkn12};
 pub use polynomial::Polynomial;
+pub(crate) use precondition::Known;
 pub use precondition::{
     Adam, AutoStep, Clamped, EgStepSize, Ema, Hypergradient, Momentum, Optimistic, RmsProp, Sgd,
 };

@@ -138,6 +138,23 @@ impl<F: Real> Tolerance<F> {
         (sum * F::of(1.0 / n.max(1) as f64)).sqrt()
     }
 
+    /// Another tolerance, component by component: `change` gets and gives (rtol, atol).
+    pub(crate) fn map(&self, change: impl Fn(f64, f64) -> (f64, f64)) -> Self {
+        let n = self.rtol.values().len().max(self.atol.values().len());
+        let pair = |i: usize| change(self.rtol.at(i).f64(), self.atol.at(i).f64());
+        if let (PerComponent::Same(_), PerComponent::Same(_)) = (&self.rtol, &self.atol) {
+            let (r, a) = pair(0);
+            return Tolerance { rtol: F::of(r).into(), atol: F::of(a).into() };
+        }
+        let (r, a): (Vec<F>, Vec<F>) = (0..n).map(pair).map(|(r, a)| (F::of(r), F::of(a))).unzip();
+        Tolerance { rtol: r.into(), atol: a.into() }
+    }
+
+    /// The smallest relative tolerance.
+    pub(crate) fn least_relative(&self) -> F {
+        self.rtol.values().iter().fold(F::infinity(), |least, &r| least.min(r))
+    }
+
     /// Writes the inverse error weights at `y`.
     #[inline(always)]
     pub(crate) fn invert(&self, y: &[F], out: &mut [F]) {

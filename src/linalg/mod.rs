@@ -7,7 +7,9 @@ mod colour;
 mod dense;
 mod hessenberg;
 mod pattern;
+mod qr;
 mod scalar;
+mod svd;
 pub(crate) mod symmetric;
 mod update;
 
@@ -16,4 +18,6 @@ pub(crate) use colour::Colouring;
 pub(crate) use dense::Lu;
 pub(crate) use hessenberg::hessenberg_eigenvalues;
 pub use pattern::Pattern;
+pub(crate) use qr::{orthonormal, qr, transposed};
 pub(crate) use scalar::{Complex, Scalar};
+pub(crate) use svd::svd;

@@ -27,7 +27,7 @@ use crate::{Error, Flow, Real, Result, VectorField};
 /// let net = Mlp::velocity(2, &[16, 16]);
 /// let theta = net.init(0);
 /// let mut density = Likelihood::new(&net, &theta).tol(1e-8);
-/// let x = array![[0.3, -1.0], [2.0, 0.1]];
+/// let x = array![[0.3_f64, -1.0], [2.0, 0.1]];
 /// let found = density.encode(&x, Tsit5::new())?;
 /// let back = density.decode(&found.noise, Tsit5::new())?;           // the way back, and the same density
 /// assert!((&back.x - &x).iter().all(|d| d.abs() < 1e-6));

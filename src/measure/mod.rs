@@ -3,7 +3,7 @@
 //! | a measure as | state | field |
 //! |---|---|---|
 //! | a density on cells | `Array1`, `Array2` | [`DensityFlow`] (finite volumes) of a [`FreeEnergy`] |
-//! | the same, with Wasserstein proximal steps | | [`EntropicJko`] |
+//! | the same, with Wasserstein proximal steps | | [`EntropicJko`], [`BackAndForth`] (plane) |
 //! | quantiles on the line, with exact proximal steps | `Array1`, sorted | [`QuantileFlow`] |
 //! | particles | `Array2`, a row each | [`Descent`] of an [`Energy`], [`Injected`] noise, [`Svgd`] |
 //! | weighted particles | `Array2`, the last column log weights | [`WassersteinFisherRao`] |
@@ -27,6 +27,6 @@ pub use energy::{
     SlicedEnergy, SteinDiscrepancy, relative_entropy,
 };
 pub use grid::{Boundary, DensityFlow, FreeEnergy, Grid};
-pub use jko::{EntropicJko, QuantileFlow};
+pub use jko::{BackAndForth, EntropicJko, QuantileFlow};
 pub use particles::{Bandwidth, Descent, Injected, ScoreField, SteinKernel, Svgd, WassersteinFisherRao};
 pub use target::{GaussianMixture, Target};

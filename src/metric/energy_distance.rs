@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
-use crate::state::check_rows;
-use crate::{Error, Real, Result};
+use super::check_pair;
+use crate::{Real, Result};
 
 /// Energy distance between the rows of `x` (n × d) and of `y` (m × d):
 ///
@@ -17,7 +17,7 @@ use crate::{Error, Real, Result};
 /// itself is zero. O((n + m)² d) time, summed in a fixed order.
 ///
 /// # Errors
-/// [`Error::Empty`], [`Error::NotFinite`], or [`Error::Shape`] where the numbers of columns differ.
+/// [`Error::Empty`](crate::Error::Empty), [`NotFinite`](crate::Error::NotFinite), or [`Shape`](crate::Error::Shape) where the numbers of columns differ.
 ///
 /// ```
 /// use flowfield::{dataset::normal, metric::energy_distance};
@@ -27,14 +27,7 @@ use crate::{Error, Real, Result};
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 pub fn energy_distance<F: Real>(x: &Array2<F>, y: &Array2<F>) -> Result<f64> {
-    for (what, a) in [("x", x), ("y", y)] {
-        if a.is_empty() {
-            return Err(Error::Empty { what });
-        }
-    }
-    Error::shape("y", &[y.nrows(), x.ncols()], y.shape())?;
-    check_rows("x", x)?;
-    check_rows("y", y)?;
+    check_pair(x, y)?;
     Ok((2.0 * mean_distance(x, y) - mean_distance(x, x) - mean_distance(y, y)).max(0.0))
 }
 
@@ -52,6 +45,7 @@ fn distance<F: Real>(a: ArrayView1<'_, F>, b: ArrayView1<'_, F>) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Error;
     use ndarray::array;
 
     #[test]

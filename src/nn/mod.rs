@@ -4,21 +4,30 @@
 //! one into a field over rows. The parameters are always the caller's vector. Batches are cut into
 //! blocks of rows that run through all layers while in cache; large ones are split over threads, with
 //! results that do not depend on how many there are.
-//! May import: `scalar`, `error`, `rng`, `field`. Knows nothing of integrators, losses or data.
+//! May import: `scalar`, `error`, `rng`, `field`, and the scales of `low_rank`. Knows nothing of integrators, losses or data.
 
 mod activation;
 mod initialisation;
 pub(crate) mod kernel;
+mod lora;
 mod mlp;
 mod network;
+mod potential;
+mod residual;
 mod spectral;
 mod time_features;
 mod velocity;
 
 pub use activation::Activation;
 pub use initialisation::Init;
-pub use mlp::{Mlp, MlpTape, Parameter};
-pub use network::Network;
+pub use lora::{Lora, LoraTape};
+pub use mlp::{Mlp, MlpTape};
+pub use network::{Network, Parameter};
+pub use potential::{Potential, PotentialTape};
+pub use residual::{
+    DeepNorm, DepthField, DepthReport, DepthStep, Norm, NormPlacement, Optimiser, Residual, ResidualTape,
+    admin_omega,
+};
 pub use spectral::{SpectralNorm, SpectralTape};
 pub use time_features::TimeFeatures;
 pub use velocity::{VelocityField, one_hot};

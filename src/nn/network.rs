@@ -26,6 +26,19 @@ pub trait Network<F: Real>: Sync {
     fn n_params(&self) -> usize;
     /// Whether the architecture can be used at all (for instance: no layer of width 0).
     fn check(&self) -> Result<()>;
+    /// The parts of theta by name, in order and without gaps: what a checkpoint stores; one if an architecture does not say.
+    fn layout(&self) -> Vec<Parameter> {
+        vec![Parameter { name: "theta".into(), offset: 0, shape: vec![self.n_params()] }]
+    }
+    /// The architecture in words, for a checkpoint's readers.
+    fn describe(&self) -> String {
+        format!(
+            "a network of {} inputs, {} outputs, {} parameters",
+            self.inputs(),
+            self.outputs(),
+            self.n_params()
+        )
+    }
     /// Initial parameters; the same seed gives the same bits.
     fn init(&self, seed: u64) -> Array1<F>;
     /// Workspace for batches of up to `rows` rows.
@@ -156,4 +169,15 @@ pub trait Network<F: Real>: Sync {
     ) -> Result<F>
     where
         L: Fn(usize, &[F], &mut [F]) -> F + Sync;
+}
+
+/// A named part of the parameter vector.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parameter {
+    /// For instance `layers.0.weight`.
+    pub name: String,
+    /// Where it starts in theta.
+    pub offset: usize,
+    /// `[inputs, outputs]` of weights (row-major), `[outputs]` of biases.
+    pub shape: Vec<usize>,
 }

@@ -1,6 +1,6 @@
 //! A trained velocity network as a vector field over rows.
 
-use ndarray::{Array2, ArrayRef1, ArrayRef2, s};
+use ndarray::{Array2, ArrayRef1, ArrayRef2, Axis, s};
 
 use super::Network;
 use super::kernel::copy_rows;
@@ -26,18 +26,21 @@ pub struct VelocityField<'a, F: Real, N: Network<F>> {
     net: &'a N,
     theta: &'a ArrayRef1<F>,
     condition: Option<&'a ArrayRef2<F>>,
+    guidance: Option<F>,
     scratch: Option<Scratch<F, N::Tape>>,
 }
 
 #[derive(Debug)]
 struct Scratch<F, T> {
     input: Array2<F>,
+    /// Conditional velocities, then unconditional ones, where they are mixed.
+    both: Array2<F>,
     tape: T,
 }
 
 impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
     pub(super) fn new(net: &'a N, theta: &'a ArrayRef1<F>) -> Self {
-        VelocityField { net, theta, condition: None, scratch: None }
+        VelocityField { net, theta, condition: None, guidance: None, scratch: None }
     }
 
     /// Conditions each row of x on the same row of `rows`; see [`one_hot`] for labels.
@@ -48,27 +51,48 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
         self
     }
 
+    /// Classifier-free guidance with weight w: `v = v(x, t, 0) + w (v(x, t, c) - v(x, t, 0))`, for a network that was trained
+    /// with [`condition_dropout`](crate::matching::Matching::condition_dropout). w = 1 is the plain conditional
+    /// velocity, w = 0 the unconditional one; larger weights give samples more typical of their condition (Ho and
+    /// Salimans, *Classifier-free diffusion guidance*, 2022, whose w is ours less one). Two rows are evaluated for each.
+    #[must_use]
+    pub fn guidance(mut self, weight: F) -> Self {
+        self.guidance = Some(weight);
+        self.scratch = None;
+        self
+    }
+
     fn run(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) -> Result<()> {
         let (inputs, dim) = (self.net.inputs(), x.ncols());
-        if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != x.nrows()) {
+        let copies = 1 + usize::from(self.guidance.is_some());
+        if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != copies * x.nrows()) {
             self.scratch = Some(self.scratch(x.nrows(), dim));
         }
-        let Some(Scratch { input, tape }) = &mut self.scratch else { return Ok(()) };
+        let Some(Scratch { input, both, tape }) = &mut self.scratch else { return Ok(()) };
         let x = x.as_standard_layout();
         if let (Some(x), Some(input)) = (x.as_slice(), input.as_slice_mut()) {
-            copy_rows(x, dim, input, inputs, dim);
+            for part in input.chunks_exact_mut(x.len() / dim * inputs) {
+                copy_rows(x, dim, part, inputs, dim);
+            }
             input.chunks_exact_mut(inputs).for_each(|row| row[dim] = t);
         }
-        self.net.forward(self.theta, input, dx, tape)
+        let Some(weight) = self.guidance else { return self.net.forward(self.theta, input, dx, tape) };
+        self.net.forward(self.theta, input, both, tape)?;
+        let (with, without) = both.view().split_at(Axis(0), x.nrows());
+        dx.assign(&without);
+        dx.zip_mut_with(&with, |v, &c| *v += weight * (c - *v));
+        Ok(())
     }
 
     /// Scratch for a number of rows, with the condition in place.
     fn scratch(&self, rows: usize, dim: usize) -> Scratch<F, N::Tape> {
-        let mut input = Array2::zeros((rows, self.net.inputs()));
+        let all = if self.guidance.is_some() { 2 * rows } else { rows };
+        let mut input = Array2::zeros((all, self.net.inputs()));
         if let Some(condition) = self.condition {
-            input.slice_mut(s![.., dim + 1..]).assign(condition);
+            input.slice_mut(s![..rows, dim + 1..]).assign(condition);
         }
-        Scratch { input, tape: self.net.lean_tape(rows) }
+        let both = Array2::zeros((if all > rows { all } else { 0 }, dim));
+        Scratch { input, both, tape: self.net.lean_tape(all) }
     }
 }
 
@@ -93,6 +117,11 @@ impl<F: Real, N: Network<F>> VectorField<Array2<F>> for VelocityField<'_, F, N> 
         let condition = self.condition.map_or(0, |c| c.ncols());
         if let Some(c) = self.condition {
             Error::shape("condition", &[x.nrows(), condition], c.shape())?;
+        }
+        if let Some(weight) = self.guidance {
+            let need = "it must be finite, and there must be a condition";
+            let good = weight.is_finite() && self.condition.is_some();
+            Error::setting(good, "the weight of guidance", weight.f64(), need)?;
         }
         Error::shape(
             "[x | t | condition]",

@@ -5,8 +5,9 @@ use num_traits::Float as _;
 use super::combine::{Dynamic, combine, weighted_sum};
 use super::tableau::{ExtraStage, Interpolant, Method, Tableau, row, unrolled};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
+use crate::memory::Memories;
 use crate::state::check_layout;
-use crate::{Real, Result, State, VectorField};
+use crate::{Error, Real, Result, State, VectorField};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -77,6 +78,11 @@ impl<M: Method<N>, S: State, const N: usize> fmt::Debug for ExplicitRk<M, S, N> 
 impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, N> {
     fn name(&self) -> &'static str {
         Self::T.name
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        // A last stage that the next step could reuse is evaluated again.
+        Some(Vec::new())
     }
 
     fn order(&self) -> Option<u32> {
@@ -162,6 +168,40 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         let deno = first * first + S::Elem::of(0.01) * third * third;
         // Both zero: the step is exact. NaN passes through.
         Some(if deno == S::Elem::of(0.0) { deno } else { first * first / deno.sqrt() })
+    }
+
+    fn stability_bound(&self) -> Option<f64> {
+        (N > 1 && Self::T.c[N - 1] == Self::T.c[N - 2]).then(|| Self::T.real_stability())
+    }
+
+    fn stiffness(&self, h: S::Elem) -> Option<S::Elem> {
+        // Two stages at the same time: ‖k_N − k_(N−1)‖ / ‖g_N − g_(N−1)‖ for their arguments g.
+        let k = self.k.as_deref().filter(|_| N > 1 && Self::T.c[N - 1] == Self::T.c[N - 2])?;
+        let rows = (&Self::T.a[N - 1], &Self::T.a[N - 2]);
+        let (mut slopes, mut arguments) = (S::Elem::of(0.0), S::Elem::of(0.0));
+        for i in 0..k[0].as_slice().len() {
+            let mut difference = S::Elem::of(0.0);
+            for j in 0..N - 1 {
+                difference += S::Elem::of(rows.0[j] - rows.1[j]) * k[j].as_slice()[i];
+            }
+            let slope = k[N - 1].as_slice()[i] - k[N - 2].as_slice()[i];
+            (slopes, arguments) = (slopes + slope * slope, arguments + difference * difference);
+        }
+        let _ = h;
+        Some(if arguments > S::Elem::of(0.0) { (slopes / arguments).sqrt() } else { S::Elem::of(0.0) })
+    }
+
+    fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
+        let (steps, bound, fastest) = (steps?, self.stability_bound()?, self.stiffness(h)?.f64());
+        let method = Self::T.name;
+        (fastest > 0.7 * bound).then(|| Error::Stiff {
+            method,
+            steps,
+            t: t.f64(),
+            h: h.f64(),
+            fastest,
+            bound,
+        })
     }
 
     fn worst_component(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> usize {

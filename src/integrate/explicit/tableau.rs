@@ -33,6 +33,22 @@ pub struct Tableau<const S: usize> {
 }
 
 impl<const S: usize> Tableau<S> {
+    /// The stability function `R(z) = 1 + z Σ bᵢ gᵢ`, `gᵢ = 1 + z Σ aᵢⱼ gⱼ`, for real `z`.
+    pub fn stability(&self, z: f64) -> f64 {
+        let mut g = [1.0; S];
+        for i in 0..S {
+            let sum: f64 = (0..i).map(|j| self.a[i][j] * g[j]).sum();
+            g[i] = 1.0 + z * sum;
+        }
+        1.0 + z * self.b.iter().zip(&g).map(|(b, g)| b * g).sum::<f64>()
+    }
+
+    /// The largest `x` so that `|R(−x)| ≤ 1` from 0 to there, to two digits.
+    pub fn real_stability(&self) -> f64 {
+        let stable = |x: f64| self.stability(-x).abs() <= 1.0 + 1e-9;
+        (1..2000).map(|i| 0.01 * f64::from(i)).take_while(|&x| stable(x)).last().unwrap_or(0.0)
+    }
+
     /// Order `q` of the error estimate, which behaves as `h^(q+1)`.
     pub const fn error_order(&self) -> u32 {
         // DOP853 combines a fifth- and a third-order estimate to one that behaves as h^8.

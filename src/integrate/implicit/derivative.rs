@@ -82,7 +82,10 @@ impl<F: Real> Jacobian<F> {
         if field.jacobian(t, y, &mut self.values) {
             return;
         }
-        let step = Increments::new(h, tol, y.as_slice(), f0.as_slice());
+        let mut step = Increments::new(h, tol, y.as_slice(), f0.as_slice());
+        if field.mass().is_some() {
+            step = step.at_least(y.as_slice());
+        }
         scratch.0.clone_from(y);
         match &self.colouring {
             None => self.dense(field, (t, f0), &step, scratch),
@@ -148,19 +151,28 @@ impl<F: Real> Jacobian<F> {
 struct Increments<'a, F> {
     tol: &'a Tolerance<F>,
     least: F,
+    floor: F,
 }
 
 impl<'a, F: Real> Increments<'a, F> {
     #[inline(always)]
     fn new(h: F, tol: &'a Tolerance<F>, y: &[F], f0: &[F]) -> Self {
         let least = F::of(1000.0 * y.len() as f64) * h.abs() * F::EPS * tol.norm(y, y, &f0);
-        Increments { tol, least: if least > F::zero() { least } else { F::one() } }
+        Increments { tol, least: if least > F::zero() { least } else { F::one() }, floor: F::zero() }
+    }
+
+    /// For algebraic equations, whose values are differences of the components themselves: an increment that is lost beside
+    /// the largest of them makes a column of zeros.
+    fn at_least(self, y: &[F]) -> Self {
+        let largest = y.iter().fold(F::zero(), |m, y| m.max(y.abs()));
+        Increments { floor: F::of(1e-3) * F::EPS.sqrt() * largest, ..self }
     }
 
     /// Where to move component `j` from `at`, and one over what that adds after rounding.
     #[inline(always)]
     fn of(&self, j: usize, at: F) -> (F, F) {
-        let next = at + (F::EPS.sqrt() * at.abs()).max(self.least * self.tol.weight(j, at, at));
+        let next =
+            at + (F::EPS.sqrt() * at.abs()).max(self.least * self.tol.weight(j, at, at)).max(self.floor);
         (next, (next - at).recip())
     }
 }

@@ -3,14 +3,19 @@
 //! or sparse ([`Structured`](crate::Structured)).
 
 mod bdf;
+mod consistent;
 mod derivative;
 mod matrix;
+mod radau;
 mod rosenbrock;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;
 pub mod tableau;
 
 pub use bdf::Bdf;
+pub(crate) use consistent::check_start;
+pub use consistent::consistent_start;
+pub use radau::RadauIIA5;
 pub use rosenbrock::Rosenbrock;
 
 /// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.

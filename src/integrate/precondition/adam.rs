@@ -4,6 +4,7 @@ use num_traits::Float as _;
 
 use super::Memory;
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::simd::{Arith, Isa, Kernel};
 use crate::{Error, Real, Result, State, VectorField};
 
@@ -31,7 +32,7 @@ pub struct Adam<S: State> {
     beta2: f64,
     eps: f64,
     decay: f64,
-    count: i32,
+    count: u64,
     memory: Memory<S>,
 }
 
@@ -105,10 +106,11 @@ impl<S: State> Integrator<S> for Adam<S> {
         }
         let of = S::Elem::of;
         self.count = self.count.saturating_add(1);
+        let count = i32::try_from(self.count).unwrap_or(i32::MAX);
         let (b1, b2) = (of(self.beta1), of(self.beta2));
         let (c1, c2) = (of(1.0 - self.beta1), of(1.0 - self.beta2));
-        let scale = of(1.0 / (1.0 - self.beta2.powi(self.count))).sqrt();
-        let lr = h * of(1.0 / (1.0 - self.beta1.powi(self.count)));
+        let scale = of(1.0 / (1.0 - self.beta2.powi(count))).sqrt();
+        let lr = h * of(1.0 / (1.0 - self.beta1.powi(count)));
         let (eps, keep) = (of(self.eps), of(1.0) - h * of(self.decay));
         let Some([slope, m, v]) = self.memory.parts() else { return Ok(()) };
         field.eval(t, y0, slope);
@@ -117,6 +119,16 @@ impl<S: State> Integrator<S> for Adam<S> {
         let state = (y0.as_slice(), y1.as_mut_slice());
         Isa::detect().run(Update { moments, betas, state, lr, keep, scale, eps });
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let [_, m, v] = self.memory.parts()?;
+        let count = Remembered::Count(&mut self.count);
+        Some(vec![
+            ("first_moment", Remembered::State(m)),
+            ("second_moment", Remembered::State(v)),
+            ("count", count),
+        ])
     }
 }
 

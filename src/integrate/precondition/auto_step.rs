@@ -1,6 +1,6 @@
 //! A learning rate that finds itself: exponentiated gradient on the step size, with rejection.
 
-use super::cosine;
+use super::{Known, cosine};
 use crate::integrate::Integrator;
 use crate::{Error, Real, Result, State, VectorField};
 
@@ -132,7 +132,7 @@ impl<I: Integrator<S>, S: State> Integrator<S> for AutoStep<I, S> {
         };
         self.scale *= (self.rate * cosine(w.slope.as_slice(), w.last.as_slice())).exp();
         let size = h * S::Elem::of(self.scale);
-        self.inner.step(&mut Known { field, slope: &w.slope, fresh: true }, t, size, y0, y1)?;
+        self.inner.step(&mut Known::new(field, &w.slope), t, size, y0, y1)?;
         field.eval(t, y1, &mut w.ahead);
         let after = field.loss().ok_or(NEEDS_LOSS)?;
         if after <= before {
@@ -156,20 +156,3 @@ const NEEDS_LOSS: Error = Error::Unsupported {
     with: "a field that does not know its loss",
     instead: "implement VectorField::loss, or take a fixed learning rate",
 };
-
-/// A field whose first evaluation is known already.
-struct Known<'a, V: ?Sized, S> {
-    field: &'a mut V,
-    slope: &'a S,
-    fresh: bool,
-}
-
-impl<S: State, V: VectorField<S> + ?Sized> VectorField<S> for Known<'_, V, S> {
-    fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
-        if std::mem::take(&mut self.fresh) {
-            dy.clone_from(self.slope);
-        } else {
-            self.field.eval(t, y, dy);
-        }
-    }
-}

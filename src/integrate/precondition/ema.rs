@@ -1,6 +1,7 @@
 //! The exponential moving average of a trajectory.
 
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::state::first_not_finite;
 use crate::{Error, Real, Result, State, VectorField};
 
@@ -85,5 +86,12 @@ impl<I: Integrator<S>, S: State> Integrator<S> for Ema<I, S> {
 
     fn accept(&mut self, smooth: bool) {
         self.inner.accept(smooth);
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let mut all = self.inner.memory()?;
+        all.push(("average", Remembered::State(self.average.as_mut()?)));
+        all.push(("averaged", Remembered::Count(&mut self.steps)));
+        Some(all)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Memory;
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Hypergradient descent: the step size follows the derivative of the loss in the last step size.
@@ -77,5 +78,11 @@ impl<S: State> Integrator<S> for Hypergradient<S> {
         ends.zip(slope.as_slice()).for_each(|((y1, &y0), &f)| *y1 = y0 + size * f);
         std::mem::swap(slope, before);
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let [_, before] = self.memory.parts()?;
+        let gained = Remembered::Number(&mut self.gained);
+        Some(vec![("last_slope", Remembered::State(before)), ("gained", gained)])
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Memory;
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Momentum: a damped second-order flow, one evaluation a step.
@@ -75,5 +76,10 @@ impl<S: State> Integrator<S> for Momentum<S> {
             *y1 = y0 + h * if nesterov { f + mu * *v } else { *v };
         }
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let [_, v] = self.memory.parts()?;
+        Some(vec![("velocity", Remembered::State(v))])
     }
 }

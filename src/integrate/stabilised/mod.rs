@@ -9,5 +9,6 @@ mod rkc2;
 mod rock4;
 mod rock4_numbers;
 
+pub(crate) use radius::Radius;
 pub use rkc2::Rkc2;
 pub use rock4::Rock4;

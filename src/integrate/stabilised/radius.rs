@@ -7,7 +7,7 @@ use crate::{Error, Real, Result, State, VectorField};
 type Bound<S> = Box<dyn FnMut(<S as State>::Elem, &S) -> <S as State>::Elem + Send>;
 
 /// What a stabilised method knows of the spectral radius, and for how long it has known it.
-pub(super) struct Radius<S: State> {
+pub(crate) struct Radius<S: State> {
     /// The last value.
     pub(super) value: S::Elem,
     bound: Option<Bound<S>>,
@@ -22,7 +22,7 @@ pub(super) struct Radius<S: State> {
 const SERVES: u32 = 25;
 
 impl<S: State> Radius<S> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Radius { value: S::Elem::of(0.0), bound: None, power: None, served: None, tried: false }
     }
 
@@ -31,7 +31,7 @@ impl<S: State> Radius<S> {
     }
 
     /// A run begins with states of the shape of `y0`.
-    pub(super) fn restart(&mut self, y0: &S) {
+    pub(crate) fn restart(&mut self, y0: &S) {
         match &mut self.power {
             Some(power) if power.z.same_shape(y0) => power.warm = false,
             power => *power = Some(Power::new(y0)),
@@ -40,7 +40,7 @@ impl<S: State> Radius<S> {
     }
 
     /// Brings the value up to date for a step from `(t, y)`, where `f0 = f(t, y)`.
-    pub(super) fn update<V: VectorField<S> + ?Sized>(
+    pub(crate) fn update<V: VectorField<S> + ?Sized>(
         &mut self,
         field: &mut V,
         t: S::Elem,

@@ -11,12 +11,14 @@ use crate::{Real, Result, VectorField};
 /// Euler–Maruyama steps are the unadjusted Langevin algorithm.
 ///
 /// ```
-/// use flowfield::{Flow, integrate::Rk4, measure::{GaussianMixture, ScoreField}};
-/// use ndarray::array;
-/// let target = GaussianMixture::new(array![[-2.0, 0.0], [2.0, 0.0]], 1.0)?;
-/// let mut x = array![[1.0, 1.0]];
-/// Flow::new(ScoreField::new(target), Rk4::new()).steps(100, 0.1, &mut x)?;        // to the nearest mode
-/// assert!((x[[0, 0]] - 2.0).abs() < 0.01 && x[[0, 1]].abs() < 1e-4);
+/// use flowfield::{Flow, integrate::EulerMaruyama, measure::{GaussianMixture, ScoreField}, noise::Sde};
+/// use ndarray::{Array2, array};
+/// let target = GaussianMixture::new(array![[-2.0_f32, 0.0], [2.0, 0.0]], 1.0)?;
+/// let langevin = Sde::additive(ScoreField::new(target), &[2.0_f32.sqrt()]).fresh(0);
+/// let mut x = Array2::zeros((2000, 2));
+/// Flow::new(langevin, EulerMaruyama::new()).steps(200, 0.05, &mut x)?;
+/// let second = x.column(0).mapv(|x| x * x).mean().unwrap();
+/// assert!((second - 5.0).abs() < 0.4);
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 #[derive(Debug)]

@@ -4,10 +4,12 @@
 
 mod copy;
 mod gemm;
+mod half;
 mod pack;
 
 pub(crate) use copy::copy_rows;
 pub(crate) use gemm::{RowsTimesPack, TransposeTimesRows};
+pub(crate) use half::{PairPack, available as half_available, rows_times_pairs, transpose_times_rows};
 pub(crate) use pack::Pack;
 
 pub(crate) use crate::simd::{

@@ -2,6 +2,7 @@
 
 use super::{Buffer, GROUP, Isa, padded};
 use crate::Real;
+use crate::precision::Format;
 
 /// A `depth × width` matrix in panels: each panel holds `depth` rows of one to four groups of columns,
 /// zero-padded at the right end.
@@ -52,6 +53,11 @@ impl<F: Real> Pack<F> {
                 to[..columns.len()].copy_from_slice(&from[columns.clone()]);
             }
         }
+    }
+
+    /// Rounds what it holds.
+    pub(crate) fn round(&mut self, format: Format) {
+        format.round_all(&mut self.data);
     }
 
     /// Fills with the transpose of a row-major `width × depth` matrix.
@@ -125,7 +131,7 @@ mod tests {
                 b.fill_transposed(&t);
                 assert_eq!(&a.data[..], &b.data[..]);
                 let sum: f64 = a.panels().flat_map(|p| p.2).sum();
-                assert_eq!(sum, w.iter().sum());
+                assert_eq!(sum, w.iter().sum::<f64>());
             }
         }
     }

@@ -62,11 +62,12 @@ impl Mlp {
     /// Forward mode of the recorded rows.
     pub(super) fn run_jvp<F: Real>(
         &self,
-        dtheta: Option<&[F]>,
-        dx: Option<&[F]>,
+        theta: &[F],
+        (dtheta, dx): (Option<&[F]>, Option<&[F]>),
         dy: &mut [F],
         tape: &mut MlpTape<F>,
     ) {
+        tape.pack_full(self, theta);
         if let Some(dtheta) = dtheta {
             tape.pack_tangent(self, dtheta);
         }
@@ -90,7 +91,8 @@ impl Mlp {
         xbar: Option<&mut [F]>,
         tape: &mut MlpTape<F>,
     ) {
-        tape.pack_transposes(self, theta);
+        tape.pack_full(self, theta);
+        tape.pack_full_transposes(self, theta);
         if let Some(dtheta) = dtheta {
             tape.pack_tangent(self, dtheta);
             tape.pack_tangent_transposes(self, dtheta);
@@ -131,7 +133,8 @@ impl Mlp {
     ) -> F {
         tape.rows = x.len() / self.inputs;
         tape.pack(self, theta);
-        tape.pack_transposes(self, theta);
+        tape.pack_full(self, theta);
+        tape.pack_full_transposes(self, theta);
         let (pass, _, share) = tape.share(self, &mut [], 0);
         let block = |Job { first, rows, lane, .. }: Job<'_, F>| {
             let Lane { block, scratch, gradient, started, ybar, slope, slope_bar, loss: total, .. } = lane;
@@ -231,14 +234,17 @@ impl<F: Real> MlpTape<F> {
         out: &'a mut [F],
         width: usize,
     ) -> (Pass<'a, F>, &'a [F], Share<'a, F>) {
-        let MlpTape { weights, transposes, tangents, tangent_transposes, inputs, kept, lanes, .. } = self;
+        let MlpTape {
+            weights, transposes, tangents, tangent_transposes, halves, inputs, kept, lanes, ..
+        } = self;
         let (rows, per_block) = (self.rows, self.per_block);
         let lanes = &mut lanes[..lane_count(net, rows, per_block)];
         for lane in lanes.iter_mut() {
             (lane.started, lane.loss) = (false, F::zero());
         }
         let blocks = 0..rows.div_ceil(per_block);
-        let pass = Pass { net, isa: self.isa, weights, transposes, tangents, tangent_transposes };
+        let halves = halves.as_ref();
+        let pass = Pass { net, isa: self.isa, weights, transposes, tangents, tangent_transposes, halves };
         (pass, inputs, Share { lanes, kept, out, blocks, per_block, rows, width })
     }
 }
@@ -293,7 +299,7 @@ mod tests {
         let mut tape = MlpTape::new(net, rows, isa, 0);
         net.run_forward(&theta, &x, &mut y, &mut tape);
         net.run_vjp(&theta, &ybar, Some(&mut first), None, &mut tape);
-        net.run_jvp(Some(&theta), Some(&dx), &mut dy, &mut tape);
+        net.run_jvp(&theta, (Some(&theta), Some(&dx)), &mut dy, &mut tape);
         net.run_vjp_of_jvp(
             &theta,
             (&ybar, Some(&theta), Some(&dx)),

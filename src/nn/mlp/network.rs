@@ -4,8 +4,8 @@ use ndarray::{Array1, ArrayRef, ArrayRef1, ArrayRef2, Dimension};
 
 use super::Mlp;
 use super::tape::{KEEP_BYTES, MlpTape};
-use crate::nn::Network;
 use crate::nn::kernel::Isa;
+use crate::nn::{Network, Parameter};
 use crate::{Error, Real, Result};
 
 impl<F: Real> Network<F> for Mlp {
@@ -25,6 +25,14 @@ impl<F: Real> Network<F> for Mlp {
 
     fn check(&self) -> Result<()> {
         self.verify()
+    }
+
+    fn layout(&self) -> Vec<Parameter> {
+        self.layout()
+    }
+
+    fn describe(&self) -> String {
+        format!("{self:?}")
     }
 
     fn init(&self, seed: u64) -> Array1<F> {
@@ -80,11 +88,11 @@ impl<F: Real> Network<F> for Mlp {
         tape: &mut MlpTape<F>,
     ) -> Result<()> {
         let rows = self.admit(tape.rows, tape)?;
-        slice("theta", theta, &[self.n_params()])?;
+        let theta = slice("theta", theta, &[self.n_params()])?;
         let dtheta = dtheta.map(|d| slice("dtheta", d, &[self.n_params()])).transpose()?;
         let dx = dx.map(|dx| slice("dx", dx, &[rows, self.inputs])).transpose()?;
         let dy = slice_mut("dy", dy, &[rows, self.outputs])?;
-        self.run_jvp(dtheta, dx, dy, tape);
+        self.run_jvp(theta, (dtheta, dx), dy, tape);
         Ok(())
     }
 

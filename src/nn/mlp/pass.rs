@@ -1,12 +1,15 @@
 //! One block of rows forward and backward through all layers.
 
 use super::block::{Block, Scratch};
+use super::tape::Halves;
 use super::{Mlp, stride};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
 use crate::nn::kernel::{
-    Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded,
+    Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded, rows_times_pairs,
+    transpose_times_rows,
 };
+use crate::precision::Format;
 
 /// What all blocks of a pass share.
 #[derive(Clone, Copy)]
@@ -17,6 +20,8 @@ pub(super) struct Pass<'a, F> {
     pub transposes: &'a [Pack<F>],
     pub tangents: &'a [Pack<F>],
     pub tangent_transposes: &'a [Pack<F>],
+    /// Weights and transposes in bf16, if the products are taken there.
+    pub halves: Option<&'a Halves>,
 }
 
 /// Where a lane adds its gradient, and whether something is there already.
@@ -50,14 +55,44 @@ impl<F: Real> Pass<'_, F> {
         self.isa.run(RowsTimesPack { a, a_stride, rows, b, depth, c, c_stride, add });
     }
 
+    /// z = a W with the biases, for layer `l`.
+    fn layer_values(&self, l: usize, rows: usize, a: &[F], z: &mut [F]) {
+        let (inputs, width) = (self.inputs(l), self.outputs(l));
+        if let (Some(halves), Some(a)) = (self.halves, F::as_f32(a))
+            && let Some(z) = F::as_f32_mut(z)
+        {
+            return rows_times_pairs(a, stride(inputs), rows, &halves.weights[l], z, stride(width));
+        }
+        self.product(rows, (a, inputs), &self.weights[l], inputs + 1, z, false);
+    }
+
+    /// The cotangent of a from that of z, g Wᵀ.
+    fn layer_cotangents(&self, l: usize, rows: usize, g: &[F], out: &mut [F]) {
+        let (inputs, width) = (self.inputs(l), self.outputs(l));
+        if let (Some(halves), Some(g)) = (self.halves, F::as_f32(g))
+            && let Some(out) = F::as_f32_mut(out)
+        {
+            return rows_times_pairs(g, stride(width), rows, &halves.transposes[l], out, stride(inputs));
+        }
+        self.product(rows, (g, width), &self.transposes[l], width, out, false);
+    }
+
+    /// Rounds operands of the next products, where the products do not round by themselves.
+    fn round(&self, a: &mut [F]) {
+        if self.halves.is_none() && self.net.format != Format::Full {
+            self.isa.run(Round { a, format: self.net.format });
+        }
+    }
+
     /// Writes the block's record from its rows of x.
     pub(super) fn forward(&self, x: &[F], rows: usize, block: &mut Block<F>, record: Record) {
         self.net.present(self.isa, x, &mut block.values[0]);
         for l in 0..self.weights.len() {
             let (below, above) = block.values.split_at_mut(l + 1);
-            let (width, inputs) = (self.outputs(l), self.inputs(l));
+            let width = self.outputs(l);
             let z = &mut above[0][..rows * stride(width)];
-            self.product(rows, (&below[l], inputs), &self.weights[l], inputs + 1, z, false);
+            self.round(&mut below[l]);
+            self.layer_values(l, rows, &below[l], z);
             if l + 1 == self.weights.len() {
                 return;
             }
@@ -87,14 +122,14 @@ impl<F: Real> Pass<'_, F> {
         let g = &mut scratch.cotangent;
         self.start(ybar, &mut g.now);
         for l in (0..self.weights.len()).rev() {
+            self.round(&mut g.now);
             if let Some(gradient) = &mut gradient {
                 self.weight_gradient(l, rows, &block.values[l], &g.now, gradient, gradient.add);
             }
             if l == 0 && xbar.is_none() {
                 return;
             }
-            let wide = self.outputs(l);
-            self.product(rows, (&g.now, wide), &self.transposes[l], wide, &mut g.next, false);
+            self.layer_cotangents(l, rows, &g.now, &mut g.next);
             if l > 0 {
                 let width = self.inputs(l);
                 self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });
@@ -125,6 +160,12 @@ impl<F: Real> Pass<'_, F> {
         add: bool,
     ) {
         let (inputs, width) = (self.inputs(l), self.outputs(l));
+        if let (Some(_), Some(a), Some(g)) = (self.halves, F::as_f32(a), F::as_f32(g))
+            && let Some(c) = F::as_f32_mut(&mut gradient.layers[l])
+        {
+            let (a, g) = ((a, stride(inputs), inputs + 1), (g, stride(width), width));
+            return transpose_times_rows(a, g, rows, c, add);
+        }
         self.isa.run(TransposeTimesRows {
             a,
             a_stride: stride(inputs),
@@ -136,6 +177,21 @@ impl<F: Real> Pass<'_, F> {
             c: &mut gradient.layers[l],
             add,
         });
+    }
+}
+
+/// Rounds every number.
+struct Round<'a, F> {
+    a: &'a mut [F],
+    format: Format,
+}
+
+impl<F: Real> Kernel for Round<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<A: Arith>(self) {
+        let format = self.format;
+        self.a.iter_mut().for_each(|a| *a = format.round(*a));
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::block::{Block, Scratch};
 use super::{Layer, Mlp};
-use crate::nn::kernel::{Buffer, Isa, Pack, padded};
+use crate::nn::kernel::{Buffer, Isa, Pack, PairPack, half_available, padded};
+use crate::precision::Format;
 use crate::{Error, Real, Result};
 
 /// Records larger than this are not kept: the derivatives then run each block forward again while it is
@@ -40,14 +41,44 @@ pub struct MlpTape<F> {
     pub(super) transposes: Vec<Pack<F>>,
     pub(super) tangents: Vec<Pack<F>>,
     pub(super) tangent_transposes: Vec<Pack<F>>,
-    /// The parameters that are packed, and whether their transposes are.
-    packed: Vec<F>,
-    transposed: bool,
+    /// Weights and transposes in bf16, if the products are taken there.
+    pub(super) halves: Option<Halves>,
+    /// Which of the packs are those of the recorded parameters.
+    pub(super) packed: Packed,
+    /// The parameters that are packed.
+    recorded: Vec<F>,
+    format: Format,
     /// The recorded input, when the records are not kept.
     pub(super) inputs: Buffer<F>,
     /// One record per block, or none.
     pub(super) kept: Vec<Block<F>>,
     pub(super) lanes: Vec<Lane<F>>,
+}
+
+/// Weights and their transposes in bf16.
+#[derive(Debug)]
+pub(super) struct Halves {
+    pub weights: Vec<PairPack>,
+    pub transposes: Vec<PairPack>,
+}
+
+impl Halves {
+    /// Room for a network's, if its products are to be taken in bf16 and can be.
+    fn new<F: Real>(net: &Mlp) -> Option<Self> {
+        let wanted = net.format == Format::Bf16 && F::as_f32(&[]).is_some() && half_available();
+        wanted.then(|| Halves {
+            weights: net.layers().map(|l| PairPack::new(l.inputs + 1, l.outputs)).collect(),
+            transposes: net.layers().map(|l| PairPack::new(l.outputs, l.inputs)).collect(),
+        })
+    }
+}
+
+/// Which packs hold the recorded parameters.
+#[derive(Debug, Default)]
+pub(super) struct Packed {
+    full: bool,
+    full_transposes: bool,
+    half_transposes: bool,
 }
 
 /// What one thread needs for itself.
@@ -91,8 +122,10 @@ impl<F: Real> MlpTape<F> {
             transposes: packs(|l| (l.outputs, l.inputs)),
             tangents: packs(|l| (l.inputs + 1, l.outputs)),
             tangent_transposes: packs(|l| (l.outputs, l.inputs)),
-            packed: Vec::with_capacity(net.n_params()),
-            transposed: false,
+            halves: Halves::new::<F>(net),
+            packed: Packed::default(),
+            recorded: Vec::with_capacity(net.n_params()),
+            format: net.format,
             inputs: Buffer::zeros(if keep { 0 } else { capacity * net.inputs }),
             kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block)).collect(),
             lanes: (0..lanes).map(|_| Lane::new(net, per_block)).collect(),
@@ -101,6 +134,9 @@ impl<F: Real> MlpTape<F> {
 
     /// Checks that this is a tape of a network like `net`.
     pub(super) fn fits(&self, net: &Mlp) -> Result<()> {
+        let (format, need) =
+            (self.format.eps(), "that of the network; make the tape from the network that uses it");
+        Error::setting(self.format == net.format, "the eps of the tape's format", format, need)?;
         let expected = || net.layers().map(|l| [l.inputs + 1, l.outputs]);
         let found = || self.weights.iter().map(|w| [w.depth(), w.width()]);
         if expected().eq(found()) {
@@ -113,26 +149,55 @@ impl<F: Real> MlpTape<F> {
         )
     }
 
-    /// Packs the weights, unless that is done: a game asks for the same parameters several times a step.
+    /// Packs the weights for the products of a pass, unless that is done: a game asks for the same parameters several times a step.
     pub(super) fn pack(&mut self, net: &Mlp, theta: &[F]) {
-        if self.packed == theta {
+        if self.recorded == theta {
             return;
         }
-        self.packed.clear();
-        self.packed.extend_from_slice(theta);
-        for (l, pack) in net.layers().zip(&mut self.weights) {
-            pack.fill(&theta[l.start..l.end]);
+        self.recorded.clear();
+        self.recorded.extend_from_slice(theta);
+        self.packed = Packed::default();
+        match (&mut self.halves, F::as_f32(theta)) {
+            (Some(halves), Some(theta)) => {
+                for (l, pack) in net.layers().zip(&mut halves.weights) {
+                    pack.fill(&theta[l.start..l.end]);
+                }
+            }
+            _ => self.pack_full(net, theta),
         }
-        self.transposed = false;
     }
 
     /// Packs the transposed weights, unless that is done.
     pub(super) fn pack_transposes(&mut self, net: &Mlp, theta: &[F]) {
-        if !self.transposed {
+        match (&mut self.halves, F::as_f32(theta)) {
+            (Some(halves), Some(theta)) if !self.packed.half_transposes => {
+                for (l, pack) in net.layers().zip(&mut halves.transposes) {
+                    pack.fill_transposed(&theta[l.start..l.start + l.inputs * l.outputs]);
+                }
+                self.packed.half_transposes = true;
+            }
+            (Some(_), Some(_)) => {}
+            _ => self.pack_full_transposes(net, theta),
+        }
+    }
+
+    /// Packs the weights for products in full precision, unless that is done.
+    pub(super) fn pack_full(&mut self, net: &Mlp, theta: &[F]) {
+        if !std::mem::replace(&mut self.packed.full, true) {
+            for (l, pack) in net.layers().zip(&mut self.weights) {
+                pack.fill(&theta[l.start..l.end]);
+                pack.round(net.format);
+            }
+        }
+    }
+
+    /// The same for the transposes.
+    pub(super) fn pack_full_transposes(&mut self, net: &Mlp, theta: &[F]) {
+        if !std::mem::replace(&mut self.packed.full_transposes, true) {
             for (l, pack) in net.layers().zip(&mut self.transposes) {
                 pack.fill_transposed(&theta[l.start..l.start + l.inputs * l.outputs]);
+                pack.round(net.format);
             }
-            self.transposed = true;
         }
     }
 
