@@ -334,10 +334,10 @@ mod tests {
             g.step(&X, &F, h, &mut y);
             assert!(largest(&y, &back) < 1e-14, "{g:?}");
             let (mut ahead, mut behind, mut v) = ([0.0; 4], [0.0; 4], F);
-            g.step(&X, &F, 1e-5, &mut ahead);
-            g.step(&X, &F, -1e-5, &mut behind);
+            g.step(&X, &F, 1e-6, &mut ahead);
+            g.step(&X, &F, -1e-6, &mut behind);
             g.raise(&X, &mut v);
-            let slope: Vec<f64> = ahead.iter().zip(behind).map(|(a, b)| (a - b) / 2e-5).collect();
+            let slope: Vec<f64> = ahead.iter().zip(behind).map(|(a, b)| (a - b) / 2e-6).collect();
             assert!(largest(&v, &slope) < 1e-8, "{g:?}: {v:?} {slope:?}");
         }
     }
