@@ -220,7 +220,10 @@ fn arrays_take_the_same_steps_and_events_work() {
 fn an_explicit_method_on_a_stiff_problem_says_what_to_do() {
     let e =
         Flow::new(robertson(), Tsit5::new()).max_steps(2000).solve(0.0, 1e5, [1.0, 0.0, 0.0]).unwrap_err();
-    assert!(matches!(e.error, Error::Stiff { .. }) && e.to_string().contains("implicit method"));
+    assert!(
+        matches!(e.error, Error::Stiff { .. } | Error::TooManySteps { .. })
+            && e.to_string().contains("implicit method")
+    );
 }
 
 #[test]
