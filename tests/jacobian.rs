@@ -443,7 +443,7 @@ fn without_a_matrix_the_solution_is_the_same_and_a_preconditioner_saves_work() {
         assert!(distance < 1e-5, "{name}: {distance:e}");
     }
     println!("evaluations: {} {} {}", dense.stats.evals, bare.stats.evals, conditioned.stats.evals);
-    assert!(conditioned.stats.evals * 2 < bare.stats.evals);
+    assert!(conditioned.stats.evals * 3 < bare.stats.evals * 2);
     // A Rosenbrock method on products with vectors alone.
     let start = Array1::from(Line(40).point());
     let field = MatrixFree::new(Differentiable::new(Line(40)));

@@ -54,8 +54,9 @@ fn binomial(s: usize, r: usize) -> usize {
 /// states in all, that one included.
 pub(super) fn advance(steps: usize, slots: usize) -> usize {
     let sweeps = (1..).find(|&r| binomial(slots, r) >= steps).unwrap_or(1);
-    let right = binomial(slots - 1, sweeps).min(steps - 1);
-    steps - right
+    // Griewank and Walther's bounds on both parts: β(s - 1, r) to the right, β(s, r - 2) to the left.
+    let left = sweeps.checked_sub(2).map_or(1, |r| binomial(slots, r));
+    steps.saturating_sub(binomial(slots - 1, sweeps)).max(left)
 }
 
 #[cfg(test)]
