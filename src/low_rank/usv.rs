@@ -12,7 +12,7 @@ use crate::{Error, Real, Result};
 /// use flowfield::low_rank::LowRank;
 /// let w = ndarray::array![[3.0, 0.0], [0.0, 1e-3], [0.0, 0.0]];
 /// let rank_one = LowRank::from_svd(&w, 1)?;
-/// assert!((rank_one.to_dense() - w).iter().all(|d| d.abs() < 1.1e-3));
+/// assert!((rank_one.to_dense() - w).iter().all(|d: &f64| d.abs() < 1.1e-3));
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 #[derive(Debug, Clone)]
