@@ -146,10 +146,16 @@ impl<'a> Search<'a> {
 }
 
 /// A number that is not NaN.
-#[derive(PartialEq, PartialOrd)]
+#[derive(PartialEq)]
 struct Distance(f64);
 
 impl Eq for Distance {}
+
+impl PartialOrd for Distance {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Ord for Distance {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
