@@ -70,14 +70,10 @@ fn jvp<F: Real>(net: &Film, p: &Point<F>, theta: &Array1<F>, x: &Array2<F>, alon
     dy
 }
 
-type Reverse<'a, F> = (Array1<F>, Array2<F>, Option<(Option<&'a ArrayRef1<F>>, Option<&'a ArrayRef2<F>>)>);
+type Along<'a, F> = (Option<&'a ArrayRef1<F>>, Option<&'a ArrayRef2<F>>);
 
 /// (theta_bar, xbar) of the outputs, or of the tangent along what is given.
-fn reverse<'a, F: Real>(
-    net: &Film,
-    p: &Point<F>,
-    along: Option<(Option<&'a ArrayRef1<F>>, Option<&'a ArrayRef2<F>>)>,
-) -> Reverse<'a, F> {
+fn reverse<F: Real>(net: &Film, p: &Point<F>, along: Option<Along<'_, F>>) -> (Array1<F>, Array2<F>) {
     let (mut theta_bar, mut xbar) = (Array1::zeros(net.n_params()), Array2::zeros(p.x.dim()));
     let (mut y, mut tape) = (p.ybar.clone(), net.tape(ROWS));
     net.forward(&p.theta, &p.x, &mut y, &mut tape).unwrap();
@@ -86,7 +82,7 @@ fn reverse<'a, F: Real>(
         None => net.vjp(&p.theta, &p.ybar, t, x, &mut tape).unwrap(),
         Some(along) => net.vjp_of_tangent(&p.theta, &p.ybar, along, t, x, &mut tape).unwrap(),
     }
-    (theta_bar, xbar, along)
+    (theta_bar, xbar)
 }
 
 fn dot<F: Real>(a: &[F], b: &[F]) -> f64 {
@@ -134,7 +130,7 @@ fn the_network_is_what_its_formula_says() {
 fn reverse_mode_is_the_difference_quotient_and_forward_mode_its_dual() {
     for net in networks() {
         let p = point::<f64>(&net);
-        let (t, x, _) = reverse(&net, &p, None);
+        let (t, x) = reverse(&net, &p, None);
         let pulled = dot2((&t, &x), (&p.dtheta, &p.dx));
         let pushed = jvp(&net, &p, &p.theta, &p.x, [true, true]);
         near(dot(p.ybar.as_slice().unwrap(), pushed.as_slice().unwrap()), pulled, 1e-12, "duality");
@@ -154,7 +150,7 @@ fn reverse_over_forward_is_the_difference_quotient_of_the_tangent() {
         for along in [[false, true], [true, true], [true, false]] {
             let p = point::<f64>(&net);
             let tangents = (along[0].then_some(&*p.dtheta), along[1].then_some(&*p.dx));
-            let (t, x, _) = reverse(&net, &p, Some(tangents));
+            let (t, x) = reverse(&net, &p, Some(tangents));
             // Along another direction than the tangent's.
             let (dtheta, dx) = (vector(net.n_params(), 7), normal::<f64>(p.x.dim(), 8));
             let got = dot2((&t, &x), (&dtheta, &dx));
@@ -169,7 +165,7 @@ fn the_loss_gradient_is_forward_then_reverse_and_single_precision_is_close() {
     for net in networks() {
         let (p, q) = (point::<f64>(&net), point::<f32>(&net));
         let y = value(&net, &p.theta, &p.x);
-        let (want, ..) = reverse(&net, &Point { ybar: 2.0 * &y, ..point(&net) }, None);
+        let (want, _) = reverse(&net, &Point { ybar: 2.0 * &y, ..point(&net) }, None);
         let mut got = Array1::from_elem(net.n_params(), f64::NAN);
         let loss = |_: usize, y: &[f64], ybar: &mut [f64]| {
             ybar.iter_mut().zip(y).for_each(|(g, y)| *g = 2.0 * y);

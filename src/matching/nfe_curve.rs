@@ -23,9 +23,12 @@ use crate::{Flow, Real, Result};
 /// # Ok::<(), flowfield::Error>(())
 /// ```
 pub struct NfeCurve<'a, F: Real> {
-    quality: Box<dyn FnMut(&Array2<F>) -> Result<f64> + 'a>,
+    quality: Box<Measure<'a, F>>,
     points: Vec<NfePoint>,
 }
+
+/// Says how good samples are.
+type Measure<'a, F> = dyn FnMut(&Array2<F>) -> Result<f64> + 'a;
 
 /// One point of an [`NfeCurve`].
 #[derive(Debug, Clone, PartialEq)]

@@ -11,6 +11,9 @@ use crate::nn::residual::{part, slice, slice_mut};
 use crate::nn::{Network, Parameter};
 use crate::{Error, Real, Result};
 
+/// Tangents of theta and x; an absent one is zero.
+type Along<'a, F> = (Option<&'a ArrayRef1<F>>, Option<&'a ArrayRef2<F>>);
+
 impl Film {
     /// Runs `work` on every block of the recorded rows: (first row, rows of x, pass, memory).
     fn sweeps<F: Real>(
@@ -47,7 +50,7 @@ impl Film {
         &self,
         theta: &ArrayRef1<F>,
         ybar: &ArrayRef2<F>,
-        along: Option<(Option<&ArrayRef1<F>>, Option<&ArrayRef2<F>>)>,
+        along: Option<Along<'_, F>>,
         (theta_bar, xbar): (Option<&mut ArrayRef1<F>>, Option<&mut ArrayRef2<F>>),
         tape: &mut FilmTape<F>,
     ) -> Result<()> {

@@ -259,7 +259,7 @@ impl<F: Real> Pass<'_, F> {
         self.fold((&v.h, &d.h), (&mut q.h, &mut p.h), row);
         for l in (0..net.depth).rev() {
             let memory = (&mut spare[..], &mut row[..]);
-            let (b, e) = ((&v.blocks[l], &d.blocks[l]), (&v.e[..], &d.e[..]));
+            let (b, e) = ((&v.blocks[l], &d.blocks[l], &curves[l + 1]), (&v.e[..], &d.e[..]));
             self.block_backward(
                 l,
                 b,
@@ -289,13 +289,11 @@ impl<F: Real> Pass<'_, F> {
         self.map(q, [&curves.first], |q, [first]| q * first);
     }
 
-    #[allow(clippy::too_many_arguments)]
     fn block_backward(
         &self,
         l: usize,
-        (b, d): (&Block<F>, &Block<F>),
+        (b, d, curves): (&Block<F>, &Block<F>, &Curves<F>),
         e: Two<'_, F>,
-        curves: &Curves<F>,
         (q, p): (&mut Bars<F>, &mut Bars<F>),
         mut theta_bar: Option<&mut [F]>,
         (spare, row): TwoMut<'_, F>,
@@ -367,8 +365,8 @@ impl<F: Real, G: Fn(F, [F; N]) -> F, const N: usize> Kernel for Map<'_, F, G, N>
     fn run<A: Arith>(self) {
         let n = self.out.len();
         let from: [&[F]; N] = self.from.map(|f| &f[..n]);
-        for i in 0..n {
-            self.out[i] = (self.g)(self.out[i], std::array::from_fn(|k| from[k][i]));
+        for (i, out) in self.out.iter_mut().enumerate() {
+            *out = (self.g)(*out, std::array::from_fn(|k| from[k][i]));
         }
     }
 }
