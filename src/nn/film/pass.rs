@@ -260,15 +260,7 @@ impl<F: Real> Pass<'_, F> {
         for l in (0..net.depth).rev() {
             let memory = (&mut spare[..], &mut row[..]);
             let (b, e) = ((&v.blocks[l], &d.blocks[l], &curves[l + 1]), (&v.e[..], &d.e[..]));
-            self.block_backward(
-                l,
-                b,
-                e,
-                &curves[l + 1],
-                (&mut *q, &mut *p),
-                theta_bar.as_deref_mut(),
-                memory,
-            );
+            self.block_backward(l, b, e, (&mut *q, &mut *p), theta_bar.as_deref_mut(), memory);
         }
         self.gradient(0, (&v.x, &d.x), (&q.h, &p.h), theta_bar.as_deref_mut(), spare);
         self.bend(&curves[0], (&mut q.e, &mut p.e));
