@@ -229,15 +229,18 @@ impl<V: Parametric<S>, S: State> VectorField<Array1<S::Elem>> for Backward<'_, V
             return da.fill(num_traits::Float::nan());
         }
         let [y, lambda, out] = &mut self.scratch;
-        let mut rest = da;
-        if self.solution.is_none() {
-            self.field.eval(t, y, out);
-            rest[..n].copy_from_slice(out.as_slice());
-            rest = &mut rest[n..];
-        }
-        let (to_lambda, to_theta) = rest.split_at_mut(n);
         self.theta_bar.fill(S::Elem::of(0.0));
-        self.field.vjp(t, y, lambda, out, &mut self.theta_bar);
+        let rest = if self.solution.is_some() {
+            self.field.vjp(t, y, lambda, out, &mut self.theta_bar);
+            da
+        } else {
+            self.field.record(0, t, y, out);
+            let (to_y, rest) = da.split_at_mut(n);
+            to_y.copy_from_slice(out.as_slice());
+            self.field.vjp_recorded(0, t, y, lambda, out, &mut self.theta_bar);
+            rest
+        };
+        let (to_lambda, to_theta) = rest.split_at_mut(n);
         self.pulls += 1;
         to_lambda.iter_mut().zip(out.as_slice()).for_each(|(d, &j)| *d = -j);
         to_theta.iter_mut().zip(&self.theta_bar).for_each(|(d, &j)| *d = -j);

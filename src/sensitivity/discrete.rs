@@ -244,6 +244,7 @@ impl<S: State> DiscreteAdjoint<S> {
             self.run.slope_at_end(field, &mut slope);
             t1 = dot(&bar, &slope);
         }
+        self.work.free = self.run.records.used();
         let (run, work, spare) = (&mut self.run, &mut self.work, &mut self.spare);
         let theta_bar = theta.as_slice_mut().unwrap_or_default();
         let mut sweep = Sweep { run, work, spare, field, integrator, theta_bar, repeated: 0 };

@@ -39,7 +39,7 @@ impl<M: Method<N>, S: State, const N: usize> Reversible<S> for ExplicitRk<M, S, 
         if records.is_none() {
             work.run_again(tableau, field, &step);
         }
-        let PullWork { arguments, bars, scratch, pulls, .. } = work;
+        let PullWork { arguments, bars, scratch, free, pulls, .. } = work;
         let [cotangent] = &mut scratch[..] else { return };
         for i in (0..stages).rev() {
             scaled(h * S::Elem::of(tableau.b[i]), bar, cotangent);
@@ -47,7 +47,7 @@ impl<M: Method<N>, S: State, const N: usize> Reversible<S> for ExplicitRk<M, S, 
             for (row, later) in tableau.a[i + 1..].iter().zip(later.iter()) {
                 add(h * S::Elem::of(row[i]), later, cotangent);
             }
-            let slot = records.unwrap_or(0) + i;
+            let slot = records.unwrap_or(*free) + i;
             field.vjp_recorded(slot, time(i), &arguments[i], cotangent, &mut now[0], theta_bar);
         }
         bars.iter().for_each(|b| add(S::Elem::of(1.0), b, bar));
@@ -56,7 +56,7 @@ impl<M: Method<N>, S: State, const N: usize> Reversible<S> for ExplicitRk<M, S, 
 }
 
 impl<S: State> PullWork<S> {
-    /// The stages again, recorded in the first slots.
+    /// The stages again, recorded in slots that are free.
     fn run_again<V: Parametric<S> + ?Sized, const N: usize>(
         &mut self,
         tableau: &Tableau<N>,
@@ -69,7 +69,7 @@ impl<S: State> PullWork<S> {
             for (a, k) in tableau.a[i].iter().zip(before.iter()) {
                 add(h * S::Elem::of(*a), k, argument);
             }
-            field.record(i, t + S::Elem::of(tableau.c[i]) * h, argument, &mut now[0]);
+            field.record(self.free + i, t + S::Elem::of(tableau.c[i]) * h, argument, &mut now[0]);
         }
         self.evals += self.arguments.len() as u64;
     }

@@ -57,6 +57,8 @@ pub struct PullWork<S: State> {
     scratch: Vec<S>,
     jacobian: Vec<S::Elem>,
     lu: Lu<S::Elem>,
+    /// The first slot that holds no record of the run.
+    pub(super) free: usize,
     /// Evaluations of the field, and pull-backs of it.
     pub(super) evals: u64,
     pub(super) pulls: u64,
@@ -71,6 +73,7 @@ impl<S: State> Default for PullWork<S> {
             scratch: Vec::new(),
             jacobian: Vec::new(),
             lu: Lu::default(),
+            free: 0,
             evals: 0,
             pulls: 0,
         }
