@@ -59,7 +59,10 @@ struct Workspace<S: State> {
     newton: Newton,
     control: Control,
     /// Stages of the last step that stands: the next starts from their polynomial.
-    previous: Option<Previous>,
+    last: [S; 3],
+    previous: Option<f64>,
+    /// Size of the step just tried, if its stages were found.
+    tried: Option<f64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,11 +90,6 @@ struct Control {
     accepted_h: f64,
     accepted_err: f64,
     started: bool,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Previous {
-    h: f64,
 }
 
 const SQRT6: f64 = 2.449489742783178;
@@ -197,13 +195,15 @@ impl<S: State> Workspace<S> {
             slope_ready: false,
             newton: Newton::NEW,
             control: Control::NEW,
+            last: states(),
             previous: None,
+            tried: None,
         }
     }
 
     fn restart(&mut self) {
-        (self.newton, self.control, self.previous) = (Newton::NEW, Control::NEW, None);
-        self.slope_ready = false;
+        (self.newton, self.control) = (Newton::NEW, Control::NEW);
+        (self.previous, self.tried, self.slope_ready) = (None, None, false);
     }
 
     /// The Jacobian and the two matrices, where they are not those of this step; false if one is singular.
@@ -242,11 +242,12 @@ impl<S: State> Workspace<S> {
             self.z.iter_mut().chain(&mut self.w).for_each(|z| z.as_mut_slice().fill(S::Elem::of(0.0)));
             return;
         };
-        let ratio = h / previous.h;
+        let ratio = h / previous;
+        let last = self.last.each_ref().map(|z| &z.as_slice()[..n]);
         let (z, w) = (each(&mut self.z, n), each(&mut self.w, n));
         for i in 0..n {
-            let (k2, k3) = bend([z[0][i], z[1][i], z[2][i]]);
-            let top = z[2][i];
+            let (k2, k3) = bend([last[0][i], last[1][i], last[2][i]]);
+            let top = last[2][i];
             let new = C.map(|c| {
                 let (ahead, theta) = (S::Elem::of(c * ratio), S::Elem::of(1.0 + c * ratio));
                 ahead * (top - theta * (k2 + theta * k3))
@@ -489,8 +490,6 @@ impl<S: State> Integrator<S> for RadauIIA5<S> {
         if !w.newton.singular {
             w.guess(h.f64());
         }
-        // The stages of the last step are gone: if this one is tried again, it starts from nothing.
-        w.previous = None;
         if w.newton.singular || !w.iterate(field, (t, h), y0, self.tol.share) {
             w.control.err = f64::INFINITY;
             y1.as_mut_slice().fill(S::Elem::nan());
@@ -499,7 +498,7 @@ impl<S: State> Integrator<S> for RadauIIA5<S> {
         let sums = y0.as_slice().iter().zip(w.z[2].as_slice());
         y1.as_mut_slice().iter_mut().zip(sums).for_each(|(y1, (&y, &z))| *y1 = y + z);
         w.control.err = w.estimate(field, (t, h), y0);
-        w.previous = Some(Previous { h: h.f64() });
+        w.tried = Some(h.f64());
         Ok(())
     }
 
@@ -511,6 +510,10 @@ impl<S: State> Integrator<S> for RadauIIA5<S> {
             w.restart();
             w.control.started = started;
             return;
+        }
+        if let Some(h) = w.tried.take() {
+            std::mem::swap(&mut w.z, &mut w.last);
+            w.previous = Some(h);
         }
         (w.slope_ready, w.newton.current, w.newton.failures) = (false, false, 0);
         (w.control.first, w.control.rejected) = (false, false);
