@@ -45,9 +45,9 @@ fn step<M: RosenbrockMethod<N>, T: Number, const N: usize>(t: f64, y: [T; 2], p:
             (0..2).for_each(|k| argument[k] += of(tableau.a[i][j]) * u[j][k]);
         }
         Follow.eval(of(t + tableau.alpha[i] * H), &argument, p, &mut rhs);
-        for k in 0..2 {
-            (0..i).for_each(|j| rhs[k] += of(tableau.c[i][j] / H) * u[j][k]);
-            rhs[k] += of(H * tableau.gammas[i]) * slopes[k].partials[2];
+        for (k, rhs) in rhs.iter_mut().enumerate() {
+            (0..i).for_each(|j| *rhs += of(tableau.c[i][j] / H) * u[j][k]);
+            *rhs += of(H * tableau.gammas[i]) * slopes[k].partials[2];
         }
         u[i] = [(d * rhs[0] - b * rhs[1]) / determinant, (a * rhs[1] - c * rhs[0]) / determinant];
     }
@@ -151,10 +151,10 @@ fn the_stiff_adjoint_of_robertsons_rates_is_their_forward_sensitivity() {
         let mut adjoint = DiscreteAdjoint::new().checkpoints(checkpoints);
         let g = adjoint.gradient(&mut flow, 0.0, &times, &start, loss).unwrap();
         let got: Vec<f64> = g.theta.iter().chain(&g.y0).copied().collect();
-        for i in 0..6 {
-            let relative = (got[i] / want[i] - 1.0).abs();
-            println!("Robertson {i}: discrete adjoint {:.12e}, relative {relative:.1e}", got[i]);
-            assert!(i >= 4 || relative < 1e-6, "{i}: {} {}", got[i], want[i]);
+        for (i, (got, want)) in got.iter().zip(want).enumerate() {
+            let relative = (got / want - 1.0).abs();
+            println!("Robertson {i}: discrete adjoint {got:.12e}, relative {relative:.1e}");
+            assert!(i >= 4 || relative < 1e-6, "{i}: {got} {want}");
         }
         println!("{:?}", g.stats);
     }
@@ -181,9 +181,8 @@ fn other_fields_than_formulas_are_reversed_too() {
     let mut flow = Flow::new(closure, integrate::Rodas5P::new()).tol(1e-10);
     let implicit = DiscreteAdjoint::new().gradient(&mut flow, 0.0, &[1.5], &START, loss).unwrap();
     let explicit = {
-        let (field, _) = (flow.field_mut(), ());
         ForwardSensitivity::new(1e-12, 1e-12)
-            .solve(field, integrate::Vern9::new(), 0.0, &[1.5], &START)
+            .solve(flow.field_mut(), integrate::Vern9::new(), 0.0, &[1.5], &START)
             .unwrap()
     };
     let y = explicit.y[0];

@@ -91,9 +91,9 @@ impl<S: State> PullWork<S> {
         let PullWork { k: u, arguments, scratch, lu, evals, .. } = self;
         let [in_time, ..] = &mut scratch[..] else { return };
         time_derivative(field, (t, y0), in_time, &mut u[0]);
-        for i in 0..N {
+        for (i, argument) in arguments.iter_mut().enumerate() {
             let (before, now) = u.split_at_mut(i);
-            let (argument, now) = (&mut arguments[i], &mut now[0]);
+            let now = &mut now[0];
             argument.clone_from(y0);
             before.iter().zip(&tableau.a[i]).for_each(|(u, &a)| add(of(a), u, argument));
             field.eval(t + of(tableau.alpha[i]) * h, argument, now);
