@@ -41,8 +41,8 @@ fn step<M: RosenbrockMethod<N>, T: Number, const N: usize>(t: f64, y: [T; 2], p:
     let mut u = [[of(0.0); 2]; N];
     for i in 0..N {
         let (mut argument, mut rhs) = (y, [of(0.0); 2]);
-        for j in 0..i {
-            (0..2).for_each(|k| argument[k] += of(tableau.a[i][j]) * u[j][k]);
+        for (u, &a) in u.iter().zip(&tableau.a[i]).take(i) {
+            (0..2).for_each(|k| argument[k] += of(a) * u[k]);
         }
         Follow.eval(of(t + tableau.alpha[i] * H), &argument, p, &mut rhs);
         for (k, rhs) in rhs.iter_mut().enumerate() {
