@@ -103,6 +103,10 @@ fn an_inconsistent_start_is_refused_and_can_be_repaired() {
     let y = consistent_start(&mut f, 0.0, &[0.9, 0.0, 0.5]).unwrap();
     assert!(distance(&y, &[0.9, 0.0, 0.1]) < 1e-9, "{y:?}");
     assert!(Flow::new(f, RadauIIA5::new()).solve(0.0, 1.0, y).is_ok());
+    // A slope that is not small moves a variable that is zero in every correction.
+    let falling = field(|_t, y: &[f64; 2], d: &mut [f64; 2]| *d = [-9.81, y[1] * y[1] - 2.0]);
+    let y = consistent_start(&mut WithMass::new(falling, [1.0, 0.0]), 0.0, &[0.0, 1.0]).unwrap();
+    assert!(y[0].abs() < 1e-9 && (y[1] - 2f64.sqrt()).abs() < 1e-12, "{y:?}");
 }
 
 #[test]

@@ -144,6 +144,19 @@ fn auto_is_explicit_where_it_can_be_and_implicit_where_it_must() {
         let (a, b) = (auto.stats.accepted, implicit.stats.accepted);
         assert!(a < 2 * b + 500, "{}: {a} steps against {b}", p.name);
     }
+    // The fast mode hides in a component of 1e-5: at tight tolerances it is found by looking.
+    for rtol in [1e-8, 1e-9, 1e-10] {
+        let (p, q) = (stiff::robertson(), stiff::robertson_long());
+        for p in [p, q] {
+            let auto = solve(Auto::new(), &p, rtol).unwrap().stats.accepted;
+            let implicit = solve(Rodas5P::new(), &p, rtol).unwrap().stats.accepted;
+            assert!(
+                auto < implicit + implicit / 2 + 300,
+                "{} at {rtol:e}: {auto} against {implicit}",
+                p.name
+            );
+        }
+    }
     // Another pair, and both ways: a mode that is fast only at first.
     let fading = field(|t: f64, y: &[f64; 2], d: &mut [f64; 2]| {
         let rate = 1e4 * (-t).exp() + 1.0;
