@@ -49,7 +49,7 @@ fn a_quadratic_potential_shrinks_by_its_factor() {
         assert!(gap.iter().all(|g| g.abs() < 1e-12), "tau = {tau}");
         let x = x.mapv(|v| v as f32);
         let gap = step(Potential::new(bowl(2.0)), tau, &x) - &x / (1.0 + 2.0 * tau as f32);
-        assert!(gap.iter().all(|g| g.abs() < 1e-5), "f32, tau = {tau}");
+        assert!(gap.iter().all(|g| g.abs() < 5e-4), "f32, tau = {tau}");
     }
 }
 
@@ -90,8 +90,8 @@ fn the_blob_entropy_approaches_the_gaussian_step_as_its_width_falls() {
         assert!((found.0 - m).abs() < 1e-9, "the mean: {} {m}", found.0);
         (found.1 - s).abs()
     };
-    let errors = [0.4, 0.2, 0.1].map(error);
-    assert!(errors[2] < 0.01 && errors[0] > 2.5 * errors[1] && errors[1] > 2.0 * errors[2], "{errors:?}");
+    let errors = [0.8, 0.4, 0.2].map(error);
+    assert!(errors[2] < 5e-3 && errors.windows(2).all(|e| e[0] > 2.5 * e[1]), "{errors:?}");
 }
 
 /// Quantiles of the standard normal at (i + ½)/n, by bisection on an integral.

@@ -53,7 +53,7 @@ impl<S: State> Default for Proximal<S> {
 }
 
 impl<S: State> Proximal<S> {
-    /// With the default tolerance: a residual of 1e-13 (`f32`: 1e-6) relative to the largest component or 1.
+    /// With the default tolerance: a residual of 1e-13 (`f32`: 5e-5) relative to the largest component or 1.
     pub fn new() -> Self {
         Proximal { tol: 450.0 * S::Elem::EPS.f64(), most: 2000, iterations: 0, work: None }
     }
