@@ -8,6 +8,7 @@ mod pass;
 mod rows;
 mod tangent;
 mod tape;
+mod trace;
 
 use ndarray::Array1;
 
