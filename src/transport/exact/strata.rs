@@ -33,7 +33,7 @@ impl Sample {
         let mut points: Vec<(f64, u32)> = (0..n as u32).map(|i| (0.0, i)).collect();
         let sample = Sample { kept: Vec::with_capacity(groups), mass: Vec::with_capacity(groups) };
         let mut split = Split { weights, others, cost, rng: Rng::new(0, 0), sample };
-        split.into_groups(&mut points, groups);
+        split.divide(&mut points, groups);
         split.sample
     }
 }
@@ -49,7 +49,7 @@ struct Split<'a> {
 }
 
 impl Split<'_> {
-    fn into_groups(&mut self, points: &mut [(f64, u32)], groups: usize) {
+    fn divide(&mut self, points: &mut [(f64, u32)], groups: usize) {
         let (j, k) = self.widest(points);
         for (key, i) in &mut *points {
             *key = (self.cost)(*i as usize, j) - (self.cost)(*i as usize, k);
@@ -63,8 +63,8 @@ impl Split<'_> {
         let middle = points.len() * left / groups;
         points.select_nth_unstable_by(middle, order);
         let (low, high) = points.split_at_mut(middle);
-        self.into_groups(low, left);
-        self.into_groups(high, groups - left);
+        self.divide(low, left);
+        self.divide(high, groups - left);
     }
 
     /// Of a few pairs, the one whose difference of costs varies most over the points.
