@@ -9,7 +9,12 @@ use crate::{Error, Real, Result, State, Stats};
 /// A solution: the states that were asked for, the events that happened, and the work it took.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-#[cfg_attr(feature = "serde", serde(bound = "S: serde::Serialize + serde::de::DeserializeOwned, S::Elem: serde::Serialize + serde::de::DeserializeOwned"))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        bound = "S: serde::Serialize + serde::de::DeserializeOwned, S::Elem: serde::Serialize + serde::de::DeserializeOwned"
+    )
+)]
 pub struct Solution<S: State> {
     /// Times of the saved states.
     pub t: Vec<S::Elem>,
