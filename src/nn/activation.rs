@@ -12,6 +12,7 @@ use crate::Real;
 /// assert!((first - (1.0 - value * value)).abs() < 1e-15 && (second + 2.0 * value * first).abs() < 1e-15);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
     /// z / (1 + e^-z), also called swish (Elfwing et al. 2018). Smooth, not monotone.
     #[default]
