@@ -6,8 +6,7 @@ use std::cell::Cell;
 use flowfield::dataset::normal;
 use flowfield::integrate::{Euler, Heun, Rkc2, Tsit5};
 use flowfield::measure::{
-    Bandwidth, BlobEntropy, DensityFlow, Descent, FreeEnergy, Grid, Interaction, Mmd, Potential, ScoreField,
-    SteinKernel, Svgd,
+    BlobEntropy, DensityFlow, Descent, FreeEnergy, Grid, Interaction, Mmd, Potential, ScoreField, Svgd,
 };
 use flowfield::pairs::RadialKernel;
 use flowfield::{Flow, State, VectorField};
@@ -85,13 +84,6 @@ fn particles_allocate_nothing() {
     let crowd = || Descent((Potential::new(bowl), Interaction::attraction_repulsion(3.0, 1.0)));
     assert_eq!(allocations(crowd, &x, h), none, "interaction");
     assert_eq!(allocations(|| ScoreField::new(down), &x, h), none, "score");
-    for kernel in [
-        SteinKernel::Rbf(Bandwidth::Median),
-        SteinKernel::Rbf(Bandwidth::Fixed(1.0)),
-        SteinKernel::InverseMultiquadric(Bandwidth::Fixed(1.0)),
-    ] {
-        assert_eq!(allocations(|| Svgd::new(down).kernel(kernel), &x, h), none, "SVGD, {kernel:?}");
-    }
 }
 
 #[test]
