@@ -151,6 +151,8 @@ pub trait Integrator<S: State> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Work {
+    /// Evaluations of one part of a split field, which the run does not count itself.
+    pub evals: u64,
     /// Jacobians formed (by differences their evaluations are counted as such, too).
     pub jacobians: u64,
     /// Matrices factorised.
@@ -165,7 +167,7 @@ pub struct Work {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Evaluations of the field.
+    /// Evaluations of the field; of a [`Split`](crate::Split) field, of either part.
     pub evals: u64,
     /// Steps that stand.
     pub accepted: u64,
@@ -184,8 +186,8 @@ pub struct Stats {
 impl Stats {
     /// With what the integrator has counted.
     pub(crate) fn with(self, work: Work) -> Self {
-        let Work { jacobians, factorisations, iterations, solves } = work;
-        Stats { jacobians, factorisations, iterations, solves, ..self }
+        let Work { evals, jacobians, factorisations, iterations, solves } = work;
+        Stats { evals: self.evals + evals, jacobians, factorisations, iterations, solves, ..self }
     }
 }
 
