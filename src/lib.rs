@@ -55,6 +55,7 @@ mod rng;
 mod scalar;
 pub mod sensitivity;
 mod simd;
+mod split;
 mod state;
 pub mod transport;
 
@@ -76,6 +77,7 @@ pub use memory::{Memories, Remembered};
 pub use number::{Dual, Lanes, Number};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
+pub use split::{Parts, Split};
 pub use state::State;
 
 /// The README's code blocks, as doctests.
