@@ -124,7 +124,7 @@ impl<F: Real> SteadyState<F> {
         let mut correction = f64::INFINITY;
         for _ in 0..self.steps {
             if !run.try_step(field, delta, &self.tol)? {
-                delta = delta * F::of(0.2);
+                delta *= F::of(0.2);
                 continue;
             }
             correction = self.tol.norm(run.y.as_slice(), run.next.as_slice(), &run.d.as_slice()).f64();
