@@ -37,7 +37,10 @@ pub use explicit::{
     Rk4, Rk38, SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
 pub(crate) use implicit::check_start;
-pub use implicit::{Bdf, RadauIIA5, Rodas4, Rodas5P, Ros3P};
+pub use implicit::{
+    Bdf, CrankNicolson, ImplicitEuler, ImplicitMidpoint, KenCarp3, KenCarp4, KenCarp5, Kvaerno5, RadauIIA5,
+    Rodas4, Rodas5P, Ros3P, TrBdf2,
+};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Stats, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};
