@@ -61,7 +61,7 @@ impl<F: Real> BlobEntropy<F> {
         self.sum.targets(cloud.x)?.payload(&self.densities)?;
         self.sum.sums(cloud.x, &mut self.densities)?;
         self.over.assign(&self.w);
-        self.over.iter_mut().zip(&self.densities).for_each(|(o, &s)| *o = *o / s);
+        self.over.iter_mut().zip(&self.densities).for_each(|(o, &s)| *o /= s);
         Ok(())
     }
 
