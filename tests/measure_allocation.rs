@@ -6,7 +6,7 @@ use std::cell::Cell;
 use flowfield::dataset::normal;
 use flowfield::integrate::{Euler, Heun, Rkc2, Tsit5};
 use flowfield::measure::{
-    BlobEntropy, DensityFlow, Descent, FreeEnergy, Grid, Interaction, Mmd, Potential, ScoreField, Svgd,
+    BlobEntropy, DensityFlow, Descent, FreeEnergy, Grid, Interaction, Mmd, Potential, ScoreField,
 };
 use flowfield::pairs::RadialKernel;
 use flowfield::{Flow, State, VectorField};
