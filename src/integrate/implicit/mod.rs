@@ -16,6 +16,8 @@ pub mod tableau;
 pub use bdf::Bdf;
 pub(crate) use consistent::check_start;
 pub use consistent::consistent_start;
+pub(super) use derivative::time_derivative;
+pub(super) use krylov::product;
 pub use radau::RadauIIA5;
 pub use rosenbrock::Rosenbrock;
 
