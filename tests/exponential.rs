@@ -4,7 +4,7 @@ mod common;
 
 use common::{distance, slope};
 use flowfield::integrate::*;
-use flowfield::{Error, Flow, State, VectorField, field};
+use flowfield::{Error, Flow, VectorField, field};
 use ndarray::Array1;
 use std::f64::consts::PI;
 
@@ -72,7 +72,7 @@ fn heat_exact(n: usize, t: f64) -> Y {
     })
 }
 
-fn gap<S: State<Elem = f64>>(a: &S, b: &S) -> f64 {
+fn gap<S: flowfield::State<Elem = f64>>(a: &S, b: &S) -> f64 {
     distance(a.as_slice(), b.as_slice())
 }
 
