@@ -169,7 +169,9 @@ fn the_error_follows_the_tolerance() {
         let points = points(third);
         let p = slope(&points);
         println!("{third} {p:.2} {points:?}");
-        assert!((0.7..1.3).contains(&p), "{third}: slope {p}, {points:?}");
+        // The estimate is of order h³: without it added, what is left of each step adds up to tolerance^(2/3).
+        let range = if third { 0.7..1.3 } else { 0.57..0.77 };
+        assert!(range.contains(&p), "{third}: slope {p}, {points:?}");
         assert!(points.iter().all(|(tol, e)| *e < 50.0 * tol), "{points:?}");
     }
 }
