@@ -81,6 +81,7 @@ macro_rules! none {
 fn adaptive_steps_and_values_inside_them_allocate_nothing() {
     assert!(count(|| drop(start())) > 0, "the counter counts");
     none!(adaptive: Bs3 Dopri5 Tsit5 Vern6 Vern7 Vern8 Vern9 Dop853 Dprkn6 Dprkn8 Dprkn12 Rkc2 Rock4 Adams Bdf RadauIIA5 Rodas5P Auto);
+    none!(adaptive: ExponentialEuler Exprb32);
 }
 
 #[test]

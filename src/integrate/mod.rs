@@ -2,7 +2,8 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`Auto`] that chooses,
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`exponential`] ones for large semilinear
+//! problems, [`Auto`] that chooses,
 //! [`stochastic`] ones for noise, [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
@@ -14,6 +15,7 @@ mod alternating;
 mod auto;
 pub mod control;
 pub mod explicit;
+pub mod exponential;
 pub mod implicit;
 mod initial_step;
 mod integrator;
@@ -36,6 +38,7 @@ pub use explicit::{
     Bs3, CarpenterKennedy, CarpenterKennedy2N, Dop853, Dopri5, Euler, Extragradient, Heun, Midpoint, Ralston,
     Rk4, Rk38, SspRk33, SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
+pub use exponential::{ExponentialEuler, Exprb32};
 pub(crate) use implicit::check_start;
 pub use implicit::{
     Bdf, CrankNicolson, ImplicitEuler, ImplicitMidpoint, KenCarp3, KenCarp4, KenCarp5, Kvaerno5, RadauIIA5,

@@ -186,7 +186,7 @@ impl<'a, F: Real> Increments<'a, F> {
 }
 
 /// Writes `∂f/∂t` at (t, y) to `slope`; the increment of a difference is RADAU5's, `√(ε max(1e-5, |t|))`.
-pub(super) fn time_derivative<S: State, V: VectorField<S> + ?Sized>(
+pub(in crate::integrate) fn time_derivative<S: State, V: VectorField<S> + ?Sized>(
     field: &mut V,
     (t, y, f0): (S::Elem, &S, &S),
     direction: S::Elem,

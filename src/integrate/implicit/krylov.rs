@@ -161,8 +161,8 @@ impl<S: State> Krylov<S> {
     }
 }
 
-/// `out ← J v`.
-fn product<S: State, V: VectorField<S> + ?Sized>(
+/// `out ← J v`, by the field's own product or a finite difference to `f0`.
+pub(in crate::integrate) fn product<S: State, V: VectorField<S> + ?Sized>(
     field: &mut V,
     (t, y, f0): (S::Elem, &S, &S),
     v: &S,
