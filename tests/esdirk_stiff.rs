@@ -2,8 +2,6 @@
 
 #[path = "common/stiff.rs"]
 mod stiff;
-// Only the slope of a fit is needed here.
-#[allow(dead_code)]
 mod common;
 
 use common::slope;
