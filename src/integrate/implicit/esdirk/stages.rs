@@ -147,7 +147,9 @@ impl<S: State, const N: usize> Stages<S, N> {
         let newton = &mut self.newton;
         let stale = newton.age > 0 && (newton.rate > KEEP || newton.age > LONGEST || newton.failures > 0);
         if !newton.formed || stale {
-            self.system.refresh(field, (step.t, y0, &self.k[0]), (step.h, tol));
+            // Not the slope of the last stage: what Newton's iteration left of its equation would spoil differences.
+            field.eval(step.t, y0, &mut self.residual);
+            self.system.refresh(field, (step.t, y0, &self.residual), (step.h, tol));
             (newton.formed, newton.age, newton.factored) = (true, 0, 0.0);
         }
         let off = (self.h / newton.factored - 1.0).abs();
@@ -237,7 +239,8 @@ impl<S: State, const N: usize> Stages<S, N> {
             if !size.is_finite() || !self.converges(m, size, before) {
                 return false;
             }
-            if self.newton.carry * size <= SHARE {
+            // A large first correction is not taken on the word of earlier rates: they were those of smaller ones.
+            if self.newton.carry * size <= SHARE && (m > 1 || size <= 1.0) {
                 let ends = y.as_slice().iter().zip(self.base.as_slice());
                 let slope = self.k[i].as_mut_slice().iter_mut().zip(ends);
                 slope.for_each(|(k, (&y, &base))| *k = sigma * (y - base));
