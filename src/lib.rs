@@ -66,7 +66,7 @@ pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
 pub use halves::{SecondOrder, Separable, second_order, separable};
 pub use integrate::Stats;
-pub use integrate::implicit::consistent_start;
+pub use integrate::implicit::{Rest, SteadyState, consistent_start};
 pub use jacobian::{
     ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
     WithJacobian, check_jacobian,

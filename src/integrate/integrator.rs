@@ -150,6 +150,7 @@ pub trait Integrator<S: State> {
 /// What implicit methods do beside evaluating the field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Work {
     /// Evaluations of one part of a split field, which the run does not count itself.
     pub evals: u64,
@@ -166,6 +167,7 @@ pub struct Work {
 /// How much work a run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Evaluations of the field; of a [`Split`](crate::Split) field, of either part.
     pub evals: u64,

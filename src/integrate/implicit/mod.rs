@@ -18,6 +18,7 @@ mod krylov;
 mod matrix;
 mod radau;
 mod rosenbrock;
+mod steady;
 #[allow(dead_code, reason = "what one method needs another does not")]
 mod system;
 pub mod tableau;
@@ -28,6 +29,7 @@ pub use consistent::consistent_start;
 pub use esdirk::Esdirk;
 pub use radau::RadauIIA5;
 pub use rosenbrock::Rosenbrock;
+pub use steady::{Rest, SteadyState};
 
 /// Rodas5P: order 5(4), eight stages, L-stable; the first choice for stiff systems of up to some hundred equations.
 pub type Rodas5P<S> = Rosenbrock<tableau::Rodas5P, S, 8>;
