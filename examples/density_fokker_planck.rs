@@ -59,10 +59,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut layers: Vec<Layer<'_>> = lines.iter().zip(colours).map(|(l, c)| Layer::Line(l, c)).collect();
     let dots: Vec<(f64, f64)> = target.iter().step_by(cells / 50).copied().collect();
     layers.push(Layer::Dots(&dots, BLUE, 3));
+    let top = pictures.iter().flat_map(|p| &p.1).fold(0.0_f64, |m, &r| m.max(r));
     let density = Panel {
         title: "density at t = 0, 0.05, 0.3, 10, 100 (dots: Gibbs)",
         axes: ("x", "density"),
-        range: Some([-2.5, 2.5, -0.05, 2.6]),
+        range: Some([-2.5, 2.5, -0.02 * top, 1.05 * top]),
         layers,
     };
     let energy = Panel {

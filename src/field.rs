@@ -5,6 +5,7 @@ use std::ops::Range;
 use crate::mass::MassMatrix;
 use crate::memory::Memories;
 use crate::noise::Noise;
+use crate::split::Parts;
 use crate::{Result, State, Structure};
 
 /// A vector field `dy = f(t, y)` on states of type `S`.
@@ -83,6 +84,12 @@ pub trait VectorField<S: State> {
     fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
         let _ = part;
         self.eval(t, y, dy);
+    }
+
+    /// The two parts of a field that is a sum, for methods that treat a stiff part implicitly and the rest explicitly; `None`,
+    /// the default, for a field in one piece. See [`Split`](crate::Split).
+    fn split(&mut self) -> Option<Parts<'_, S>> {
+        None
     }
 
     /// Draws the next minibatch or noise. Called once before every step, never between its stages.
@@ -175,6 +182,9 @@ impl<S: State> VectorField<S> for Box<dyn VectorField<S> + '_> {
     fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
         (**self).eval_part(part, t, y, dy);
     }
+    fn split(&mut self) -> Option<Parts<'_, S>> {
+        (**self).split()
+    }
     fn redraw(&mut self) -> bool {
         (**self).redraw()
     }
@@ -205,7 +215,7 @@ pub fn field<S: State, F: FnMut(S::Elem, &S, &mut S)>(f: F) -> F {
 /// A field may have assigned an array of another memory layout (a transpose) to `dy`: it is brought to standard layout. One
 /// of another size makes the step fail as not finite.
 #[cold]
-fn mend_layout<S: State>(y: &S, dy: &mut S) {
+pub(crate) fn mend_layout<S: State>(y: &S, dy: &mut S) {
     dy.standardise();
     if dy.as_slice().len() != y.as_slice().len() {
         dy.clone_from(y);
@@ -267,6 +277,9 @@ impl<S: State, V: VectorField<S>> VectorField<S> for Counted<'_, V> {
     fn eval_part(&mut self, part: Range<usize>, t: S::Elem, y: &S, dy: &mut S) {
         *self.evals += 1;
         self.field.eval_part(part, t, y, dy);
+    }
+    fn split(&mut self) -> Option<Parts<'_, S>> {
+        self.field.split()
     }
     fn loss(&self) -> Option<S::Elem> {
         self.field.loss()

@@ -55,6 +55,7 @@ mod rng;
 mod scalar;
 pub mod sensitivity;
 mod simd;
+mod split;
 mod state;
 pub mod transport;
 
@@ -65,7 +66,7 @@ pub use flow::{Event, Failure, Flow, Occurrence, Progress, Solution, Stepper};
 pub use formula::Formula;
 pub use halves::{SecondOrder, Separable, second_order, separable};
 pub use integrate::Stats;
-pub use integrate::implicit::consistent_start;
+pub use integrate::implicit::{Rest, SteadyState, consistent_start};
 pub use jacobian::{
     ByClosure, Differentiable, MatrixFree, NoPreconditioner, Preconditioner, Structure, Structured,
     WithJacobian, check_jacobian,
@@ -76,6 +77,7 @@ pub use memory::{Memories, Remembered};
 pub use number::{Dual, Lanes, Number};
 pub use parameter_flow::ParameterFlow;
 pub use scalar::Real;
+pub use split::{Parts, Split};
 pub use state::State;
 
 /// The README's code blocks, as doctests.

@@ -11,6 +11,8 @@ use flowfield::integrate::explicit::tableaux::{
     SspRk43, Tsit5, Vern6, Vern7, Vern8, Vern9,
 };
 
+use flowfield::integrate::implicit::esdirk::{EsdirkMethod, EsdirkTableau, Estimate, methods};
+
 /// A tableau without its number of stages in the type, the interpolant's stages appended to `a` and `c`.
 struct View {
     name: &'static str,
@@ -287,4 +289,122 @@ fn two_arrays_give_the_step_of_the_tableau() {
     }
     let y1 = y0 + h * (0..5).map(|i| full.b[i] * k[i]).sum::<f64>();
     assert!((y - y1).abs() < 1e-15, "{y} and {y1}");
+}
+
+/// A diagonally implicit method: its matrices (two of an additive pair), solution and embedded weights, interpolant.
+struct Implicit {
+    name: &'static str,
+    order: usize,
+    matrices: Vec<Vec<Vec<f64>>>,
+    b: Vec<f64>,
+    embedded: Option<(Vec<f64>, usize)>,
+    dense: Option<Vec<Vec<f64>>>,
+}
+
+fn implicit<const S: usize>(t: &EsdirkTableau<S>) -> Implicit {
+    let mut a: Vec<Vec<f64>> = t.a.iter().map(|row| row.to_vec()).collect();
+    (1..S).for_each(|i| a[i][i] = t.gamma);
+    let explicit = t.explicit.map(|a| a.iter().map(|row| row.to_vec()).collect());
+    let embedded = match t.estimate {
+        Estimate::Embedded { order, e } => Some(((0..S).map(|i| t.b[i] - e[i]).collect(), order as usize)),
+        Estimate::ThirdDerivative { .. } => None,
+    };
+    let dense = t.quartic.map(|_| (0..S).map(|i| t.nested(i).to_vec()).collect());
+    let matrices = std::iter::once(a).chain(explicit).collect();
+    Implicit { name: t.name, order: t.order as usize, matrices, b: t.b.to_vec(), embedded, dense }
+}
+
+fn implicit_catalogue() -> Vec<Implicit> {
+    vec![
+        implicit(&methods::ImplicitEuler::TABLEAU),
+        implicit(&methods::ImplicitMidpoint::TABLEAU),
+        implicit(&methods::CrankNicolson::TABLEAU),
+        implicit(&methods::TrBdf2::TABLEAU),
+        implicit(&methods::KenCarp3::TABLEAU),
+        implicit(&methods::KenCarp4::TABLEAU),
+        implicit(&methods::KenCarp5::TABLEAU),
+        implicit(&methods::Kvaerno5::TABLEAU),
+    ]
+}
+
+/// `Φᵢ(τ)` for every colouring of the vertices above the root by one of the matrices (Hairer 1981: P-series).
+fn coloured(tree: usize, trees: &[Tree], matrices: &[Vec<Vec<f64>>]) -> Vec<Vec<f64>> {
+    let stages = matrices[0].len();
+    let mut all = vec![vec![1.0; stages]];
+    for &child in &trees[tree].children {
+        let branches: Vec<Vec<f64>> = coloured(child, trees, matrices)
+            .iter()
+            .flat_map(|u| matrices.iter().map(move |a| (a, u)))
+            .map(|(a, u)| a.iter().map(|row| row.iter().zip(u).map(|(a, u)| a * u).sum()).collect())
+            .collect();
+        all = all
+            .iter()
+            .flat_map(|u| branches.iter().map(move |v| (u, v)))
+            .map(|(u, v)| u.iter().zip(v).map(|(u, v)| u * v).collect())
+            .collect();
+    }
+    all
+}
+
+/// The largest defect `|Σ bᵢ Φᵢ − θ^q/γ|` over all coloured trees of order `q`.
+fn coloured_defect(b: &[f64], theta: f64, q: usize, trees: &[Tree], matrices: &[Vec<Vec<f64>>]) -> f64 {
+    let of_tree = |(t, tree): (usize, &Tree)| {
+        let gap = |phi: &Vec<f64>| {
+            let sum: f64 = b.iter().zip(phi).map(|(b, u)| b * u).sum();
+            (sum - theta.powi(q as i32) / tree.gamma).abs()
+        };
+        coloured(t, trees, matrices).iter().map(gap).fold(0.0, f64::max)
+    };
+    trees.iter().enumerate().filter(|(_, tree)| tree.order == q).map(of_tree).fold(0.0, f64::max)
+}
+
+/// Sums of terms up to a hundred.
+const ROUNDED: f64 = 1e-13;
+
+#[test]
+fn diagonally_implicit_methods_and_additive_pairs_have_their_order_and_no_more() {
+    let trees = trees(6);
+    for m in implicit_catalogue() {
+        for q in 1..=m.order {
+            let d = coloured_defect(&m.b, 1.0, q, &trees, &m.matrices);
+            assert!(d < ROUNDED, "{}: order {} claimed, defect {d:e} at {q}", m.name, m.order);
+        }
+        assert!(coloured_defect(&m.b, 1.0, m.order + 1, &trees, &m.matrices) > BROKEN, "{}", m.name);
+        // The rows of an additive pair stand for the same times.
+        for (i, row) in m.matrices[0].iter().enumerate() {
+            let sums: Vec<f64> = m.matrices.iter().map(|a| a[i].iter().sum()).collect();
+            assert!(
+                sums.iter().all(|s| (s - row.iter().sum::<f64>()).abs() < ROUNDED),
+                "{}: {sums:?}",
+                m.name
+            );
+        }
+        // TR-BDF2's embedded solution is of higher order than the method; half a change of slope estimates the error of
+        // implicit Euler itself.
+        let Some((b, order)) = &m.embedded else { continue };
+        let order = order + usize::from(["TrBdf2", "ImplicitEuler"].contains(&m.name));
+        for q in 1..=order {
+            let d = coloured_defect(b, 1.0, q, &trees, &m.matrices);
+            assert!(d < ROUNDED, "{}: embedded order {order}, defect {d:e} at {q}", m.name);
+        }
+        assert!(coloured_defect(b, 1.0, order + 1, &trees, &m.matrices) > BROKEN, "{}: embedded", m.name);
+    }
+}
+
+#[test]
+fn quartics_inside_diagonally_implicit_steps_have_order_four() {
+    let trees = trees(5);
+    for m in implicit_catalogue() {
+        let Some(nested) = &m.dense else { continue };
+        for theta in THETAS {
+            let (b, slope) = at(nested, theta);
+            for q in 1..=4 {
+                let d = coloured_defect(&b, theta, q, &trees, &m.matrices[..1]);
+                assert!(d < ROUNDED, "{}: {d:e} at order {q}", m.name);
+            }
+            let sum: f64 = slope.iter().sum();
+            assert!((sum - 1.0).abs() < ROUNDED, "{}: slopes sum to {sum}", m.name);
+        }
+        assert!(coloured_defect(&at(nested, 0.5).0, 0.5, 5, &trees, &m.matrices[..1]) > BROKEN, "{}", m.name);
+    }
 }

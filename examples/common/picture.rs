@@ -76,7 +76,10 @@ fn draw(area: &Area<'_>, panel: &Panel<'_>) -> Drawn {
                 chart.draw_series(lines.iter().map(|l| PathElement::new(l.clone(), style)))?;
             }
             Layer::Dots(points, colour, radius) => {
-                let dots = points.iter().map(|&p| Circle::new(p, *radius, colour.mix(0.8).filled()));
+                // A dot outside would be drawn on the frame.
+                let inside = |p: &&(f64, f64)| (x0..=x1).contains(&p.0) && (y0..=y1).contains(&p.1);
+                let dots =
+                    points.iter().filter(inside).map(|&p| Circle::new(p, *radius, colour.mix(0.8).filled()));
                 chart.draw_series(dots)?;
             }
         }

@@ -152,6 +152,8 @@ pub trait Integrator<S: State> {
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Work {
+    /// Evaluations of one part of a split field, which the run does not count itself.
+    pub evals: u64,
     /// Jacobians formed (by differences their evaluations are counted as such, too).
     pub jacobians: u64,
     /// Matrices factorised.
@@ -167,7 +169,7 @@ pub struct Work {
 #[non_exhaustive]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
-    /// Evaluations of the field.
+    /// Evaluations of the field; of a [`Split`](crate::Split) field, of either part.
     pub evals: u64,
     /// Steps that stand.
     pub accepted: u64,
@@ -186,8 +188,8 @@ pub struct Stats {
 impl Stats {
     /// With what the integrator has counted.
     pub(crate) fn with(self, work: Work) -> Self {
-        let Work { jacobians, factorisations, iterations, solves } = work;
-        Stats { jacobians, factorisations, iterations, solves, ..self }
+        let Work { evals, jacobians, factorisations, iterations, solves } = work;
+        Stats { evals: self.evals + evals, jacobians, factorisations, iterations, solves, ..self }
     }
 }
 

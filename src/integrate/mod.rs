@@ -2,8 +2,8 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`exponential`] ones for large semilinear
-//! problems, [`Auto`] that chooses,
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems (Rosenbrock, diagonally implicit and
+//! additive pairs, Radau, BDF), [`exponential`] ones for large semilinear problems, [`Auto`] that chooses,
 //! [`stochastic`] ones for noise, [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).
@@ -40,7 +40,10 @@ pub use explicit::{
 };
 pub use exponential::{ExponentialEuler, Exprb32};
 pub(crate) use implicit::check_start;
-pub use implicit::{Bdf, RadauIIA5, Rodas4, Rodas5P, Ros3P};
+pub use implicit::{
+    Bdf, CrankNicolson, ImplicitEuler, ImplicitMidpoint, KenCarp3, KenCarp4, KenCarp5, Kvaerno5, RadauIIA5,
+    Rodas4, Rodas5P, Ros3P, TrBdf2,
+};
 pub(crate) use initial_step::{first_guess, initial_step, second_guess};
 pub use integrator::{Integrator, Stats, Work};
 pub use mirror::{Geometry, Mirror, Mirrored};

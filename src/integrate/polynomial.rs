@@ -34,8 +34,19 @@ impl<F: Real> Polynomial<F> {
     }
 
     /// The cubic with values `y0`, `y1` and slopes `f0`, `f1` at the ends of the step (HNW II.6, 6.7).
-    pub fn hermite(&mut self, t: F, h: F, (y0, f0): (&[F], &[F]), (y1, f1): (&[F], &[F])) {
-        self.start(t, h, 3, y0);
+    pub fn hermite(&mut self, t: F, h: F, start: (&[F], &[F]), end: (&[F], &[F])) {
+        self.hermite_of_degree(3, (t, h), start, end);
+    }
+
+    /// The same cubic with room for coefficients of higher degree, which are zero.
+    pub(crate) fn hermite_of_degree(
+        &mut self,
+        degree: usize,
+        (t, h): (F, F),
+        (y0, f0): (&[F], &[F]),
+        (y1, f1): (&[F], &[F]),
+    ) {
+        self.start(t, h, degree, y0);
         let n = self.width;
         for i in 0..n {
             let d = y1[i] - y0[i];

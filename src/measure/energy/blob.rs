@@ -31,6 +31,9 @@ pub struct BlobEntropy<F: Real> {
     diffusion: f64,
     sum: KernelSum<F>,
     w: Array1<F>,
+    /// `s_i`, and `w_i / s_i`.
+    densities: Array2<F>,
+    over: Array1<F>,
     rows: Array2<F>,
 }
 
@@ -43,41 +46,46 @@ impl<F: Real> BlobEntropy<F> {
         let good = diffusion >= 0.0 && diffusion.is_finite();
         Error::setting(good, "the diffusion", diffusion, "it must be 0 or positive, and finite")?;
         let sum = KernelSum::new(RadialKernel::Gaussian { width: eps })?;
-        Ok(BlobEntropy { eps, diffusion, sum, w: Array1::zeros(0), rows: Array2::zeros((0, 0)) })
+        let (none, rows) = (Array1::zeros(0), Array2::zeros((0, 0)));
+        let (densities, over) = (rows.clone(), none.clone());
+        Ok(BlobEntropy { eps, diffusion, sum, w: none, densities, over, rows })
     }
 
-    /// `s_i` without the Gaussian's normalisation.
-    fn densities(&mut self, cloud: &Cloud<'_, F>) -> Result<Array2<F>> {
+    /// Fills in `s_i`, without the Gaussian's normalisation, and `w_i / s_i`.
+    fn measure(&mut self, cloud: &Cloud<'_, F>) -> Result<()> {
         cloud.weights_into(&mut self.w);
-        let w = self.w.clone().insert_axis(Axis(1));
-        self.sum.targets(cloud.x)?.payload(&w)?;
-        let mut s = Array2::zeros((cloud.len(), 1));
-        self.sum.sums(cloud.x, &mut s)?;
-        Ok(s)
+        if self.over.len() != cloud.len() {
+            (self.over, self.densities) = (self.w.clone(), Array2::zeros((cloud.len(), 1)));
+        }
+        self.densities.column_mut(0).assign(&self.w);
+        self.sum.targets(cloud.x)?.payload(&self.densities)?;
+        self.sum.sums(cloud.x, &mut self.densities)?;
+        self.over.assign(&self.w);
+        self.over.iter_mut().zip(&self.densities).for_each(|(o, &s)| *o = *o / s);
+        Ok(())
     }
 
     fn slopes(&mut self, cloud: &Cloud<'_, F>, g: &mut Array2<F>) -> Result<()> {
-        let s = self.densities(cloud)?;
+        self.measure(cloud)?;
         if self.rows.dim() != cloud.x.dim() {
             self.rows = Array2::zeros(cloud.x.dim());
         }
         let d = F::of(self.diffusion);
         self.sum.weights(&self.w)?.gradients(cloud.x, &mut self.rows)?;
-        for ((mut g, r), s) in g.rows_mut().into_iter().zip(self.rows.rows()).zip(&s) {
+        for ((mut g, r), s) in g.rows_mut().into_iter().zip(self.rows.rows()).zip(&self.densities) {
             g.scaled_add(d / *s, &r);
         }
-        let over: Array1<F> = self.w.iter().zip(&s).map(|(&w, &s)| w / s).collect();
-        self.sum.weights(&over)?.gradients(cloud.x, &mut self.rows)?;
+        self.sum.weights(&self.over)?.gradients(cloud.x, &mut self.rows)?;
         g.scaled_add(d, &self.rows);
         Ok(())
     }
 
     fn potential(&mut self, cloud: &Cloud<'_, F>, out: &mut [f64]) -> Result<()> {
-        let s = self.densities(cloud)?;
-        let over = Array2::from_shape_fn((cloud.len(), 1), |(i, _)| self.w[i] / s[[i, 0]]);
+        self.measure(cloud)?;
+        let over = self.over.clone().insert_axis(Axis(1));
         let mut back = Array2::zeros((cloud.len(), 1));
         self.sum.payload(&over)?.sums(cloud.x, &mut back)?;
-        for (out, (s, b)) in out.iter_mut().zip(s.iter().zip(&back)) {
+        for (out, (s, b)) in out.iter_mut().zip(self.densities.iter().zip(&back)) {
             *out += self.diffusion * (s.f64().ln() + b.f64());
         }
         Ok(())
@@ -86,10 +94,13 @@ impl<F: Real> BlobEntropy<F> {
 
 impl<F: Real> Energy<F> for BlobEntropy<F> {
     fn value(&mut self, cloud: &Cloud<'_, F>) -> f64 {
-        let Ok(s) = self.densities(cloud) else { return f64::NAN };
+        if self.measure(cloud).is_err() {
+            return f64::NAN;
+        }
         let d = cloud.x.ncols() as f64;
         let norm = 0.5 * d * (std::f64::consts::TAU * self.eps * self.eps).ln();
-        let sum: f64 = s.iter().enumerate().map(|(i, s)| cloud.weight(i) * (s.f64().ln() - norm)).sum();
+        let s = self.densities.iter().enumerate();
+        let sum: f64 = s.map(|(i, s)| cloud.weight(i) * (s.f64().ln() - norm)).sum();
         self.diffusion * sum
     }
 

@@ -111,36 +111,56 @@ fn power(a: f64, r2: f64) -> (f64, f64) {
     }
 }
 
-/// Runs over all targets j of each row of `at`: `(Σ w_j W, Σ w_j ∇W)`; points that coincide are skipped.
-fn sums<F: Real>(which: Law, cloud: &Cloud<'_, F>, at: &Array2<F>) -> Vec<(f64, Vec<f64>)> {
-    let d = cloud.x.ncols();
-    let y: Vec<f64> = cloud.x.iter().map(|v| v.f64()).collect();
-    let w: Vec<f64> = (0..cloud.len()).map(|j| cloud.weight(j)).collect();
-    let rows: Vec<Vec<f64>> = at.rows().into_iter().map(|r| r.iter().map(|v| v.f64()).collect()).collect();
-    let one = |x: &Vec<f64>| {
-        let (mut value, mut slope) = (0.0, vec![0.0; d]);
-        for (y, &w) in y.chunks_exact(d).zip(&w) {
-            let r2: f64 = x.iter().zip(y).map(|(a, b)| (a - b) * (a - b)).sum();
-            if r2 > 0.0 {
-                let (v, s) = law(which, r2);
-                value += w * v;
-                let ws = w * s;
-                slope.iter_mut().zip(x.iter().zip(y)).for_each(|(o, (a, b))| *o += ws * (a - b));
-            }
+/// Pairs from which threads pay, and dimensions up to which a slope lies on the stack.
+const THREADS: usize = 1 << 16;
+const STACK: usize = 16;
+
+/// Adds `Σ_j w_j ∇W` at `x` to `slope` and returns `Σ_j w_j W`, over the rows `y`; points that coincide are skipped.
+fn sum<F: Real>(which: Law, cloud: &Cloud<'_, F>, y: &[F], x: &[F], slope: &mut [f64]) -> f64 {
+    let (mut value, uniform) = (0.0, 1.0 / cloud.len() as f64);
+    for (j, y) in y.chunks_exact(x.len()).enumerate() {
+        let gap = |(a, b): (&F, &F)| a.f64() - b.f64();
+        let r2: f64 = x.iter().zip(y).map(|p| gap(p) * gap(p)).sum();
+        if r2 > 0.0 {
+            let w = cloud.weights.map_or(uniform, |w| w[j].f64());
+            let (v, s) = law(which, r2);
+            value += w * v;
+            let ws = w * s;
+            slope.iter_mut().zip(x.iter().zip(y)).for_each(|(o, p)| *o += ws * gap(p));
         }
-        (value, slope)
-    };
-    if rows.len() * w.len() < 1 << 16 {
-        rows.iter().map(one).collect()
-    } else {
-        rows.par_iter().map(one).collect()
     }
+    value
+}
+
+/// Calls `each(i, Σ_j w_j W, Σ_j w_j ∇W)` for the rows of `at`.
+fn sums<F: Real>(which: Law, cloud: &Cloud<'_, F>, at: &Array2<F>, mut each: impl FnMut(usize, f64, &[f64])) {
+    let d = cloud.x.ncols();
+    if d == 0 {
+        return;
+    }
+    let (y, x) = (cloud.x.as_standard_layout(), at.as_standard_layout());
+    let (y, x) = (y.as_slice().unwrap_or_default(), x.as_slice().unwrap_or_default());
+    if at.nrows() * cloud.len() < THREADS && d <= STACK {
+        for (i, x) in x.chunks_exact(d).enumerate() {
+            let mut slope = [0.0; STACK];
+            let value = sum(which, cloud, y, x, &mut slope[..d]);
+            each(i, value, &slope[..d]);
+        }
+        return;
+    }
+    let one = |x: &[F]| {
+        let mut slope = vec![0.0; d];
+        (sum(which, cloud, y, x, &mut slope), slope)
+    };
+    let rows: Vec<(f64, Vec<f64>)> = x.par_chunks_exact(d).map(one).collect();
+    rows.iter().enumerate().for_each(|(i, (value, slope))| each(i, *value, slope));
 }
 
 impl<F: Real> Energy<F> for Interaction {
     fn value(&mut self, cloud: &Cloud<'_, F>) -> f64 {
-        let rows = sums(self.law, cloud, cloud.x);
-        0.5 * rows.iter().enumerate().map(|(i, r)| cloud.weight(i) * r.0).sum::<f64>()
+        let mut total = 0.0;
+        sums(self.law, cloud, cloud.x, |i, value, _| total += cloud.weight(i) * value);
+        0.5 * total
     }
 
     fn gradient(&mut self, cloud: &Cloud<'_, F>, g: &mut Array2<F>) {
@@ -148,14 +168,14 @@ impl<F: Real> Energy<F> for Interaction {
     }
 
     fn gradient_at(&mut self, cloud: &Cloud<'_, F>, at: &Array2<F>, g: &mut Array2<F>) -> bool {
-        for (mut g, (_, slope)) in g.rows_mut().into_iter().zip(sums(self.law, cloud, at)) {
-            g.iter_mut().zip(slope).for_each(|(g, s)| *g += F::of(s));
-        }
+        sums(self.law, cloud, at, |i, _, slope| {
+            g.row_mut(i).iter_mut().zip(slope).for_each(|(g, &s)| *g += F::of(s));
+        });
         true
     }
 
     fn variation(&mut self, cloud: &Cloud<'_, F>, out: &mut [f64]) -> bool {
-        out.iter_mut().zip(sums(self.law, cloud, cloud.x)).for_each(|(o, (v, _))| *o += v);
+        sums(self.law, cloud, cloud.x, |i, value, _| out[i] += value);
         true
     }
 

@@ -22,6 +22,9 @@ pub struct Potential<V> {
     v: V,
 }
 
+/// Dimensions up to which a slope lies on the stack.
+const STACK: usize = 16;
+
 impl<V> Potential<V> {
     /// Of `v(x, g)`, which writes ∇V(x) for one particle to `g` and returns V(x).
     pub fn new<F: Real>(v: V) -> Self
@@ -44,11 +47,18 @@ fn rows<F: Real, V: FnMut(&[F], &mut [F]) -> F>(
     x: &Array2<F>,
     mut each: impl FnMut(usize, F, &[F]),
 ) {
-    let mut g = vec![F::zero(); x.ncols()];
+    let (mut stack, mut heap) = ([F::zero(); STACK], Vec::new());
+    let g = match stack.get_mut(..x.ncols()) {
+        Some(g) => g,
+        None => {
+            heap.resize(x.ncols(), F::zero());
+            &mut heap[..]
+        }
+    };
     for (i, row) in x.rows().into_iter().enumerate() {
         if let Some(row) = row.as_slice() {
-            let value = v(row, &mut g);
-            each(i, value, &g);
+            let value = v(row, g);
+            each(i, value, g);
         }
     }
 }

@@ -135,16 +135,14 @@ impl<D: Dimension> Grid<D> {
     }
 
     /// (cells, lines) along an axis: how many cells a line has, how far apart they lie in memory, and where lines start.
-    pub(crate) fn axes(&self) -> Vec<Lines> {
-        let shape = self.shape.slice();
-        match *shape {
-            [n] => vec![Lines { cells: n, stride: 1, lines: 1, between: n }],
-            [n, m] => vec![
-                Lines { cells: n, stride: m, lines: m, between: 1 },
-                Lines { cells: m, stride: 1, lines: n, between: m },
-            ],
-            _ => Vec::new(),
-        }
+    pub(crate) fn axes(&self) -> impl Iterator<Item = Lines> + use<D> {
+        let line = |cells, stride, lines, between| Some(Lines { cells, stride, lines, between });
+        let axes = match *self.shape.slice() {
+            [n] => [line(n, 1, 1, n), None],
+            [n, m] => [line(n, m, m, 1), line(m, 1, n, m)],
+            _ => [None, None],
+        };
+        axes.into_iter().flatten()
     }
 }
 

@@ -85,8 +85,8 @@ impl<D: Dimension> DensityFlow<D> {
 #[inline(always)]
 pub(crate) fn faces<D: Dimension>(grid: &Grid<D>, mut f: impl FnMut(usize, usize, f64)) {
     let joined = grid.boundary == Boundary::Periodic;
-    for (axis, &h) in grid.axes().iter().zip(&grid.width) {
-        let Lines { cells, stride, lines, between } = *axis;
+    for (axis, &h) in grid.axes().zip(&grid.width) {
+        let Lines { cells, stride, lines, between } = axis;
         for line in 0..lines {
             let first = line * between;
             for i in 1..cells {

@@ -96,7 +96,7 @@ impl<D: Dimension> EntropicJko<D> {
     fn blur(&mut self, from_a: bool) {
         let v = if from_a { &self.a } else { &self.b };
         self.image.copy_from_slice(v);
-        for (axis, kernel) in self.flow.grid().axes().iter().zip(&self.kernels) {
+        for (axis, kernel) in self.flow.grid().axes().zip(&self.kernels) {
             self.scratch.copy_from_slice(&self.image);
             let n = axis.cells;
             for line in 0..axis.lines {
