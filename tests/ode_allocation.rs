@@ -6,7 +6,7 @@ use std::cell::Cell;
 use flowfield::ensemble::Rows;
 use flowfield::integrate::*;
 use flowfield::noise::{Langevin, Overdamped, Sde};
-use flowfield::{Flow, MatrixFree, Structured, VectorField, second_order};
+use flowfield::{Flow, MatrixFree, Split, Structured, VectorField, second_order};
 use ndarray::{Array1, Array2};
 
 /// Counts the allocations of each thread.
@@ -82,11 +82,13 @@ fn adaptive_steps_and_values_inside_them_allocate_nothing() {
     assert!(count(|| drop(start())) > 0, "the counter counts");
     none!(adaptive: Bs3 Dopri5 Tsit5 Vern6 Vern7 Vern8 Vern9 Dop853 Dprkn6 Dprkn8 Dprkn12 Rkc2 Rock4 Adams Bdf RadauIIA5 Rodas5P Auto);
     none!(adaptive: ExponentialEuler Exprb32);
+    none!(adaptive: TrBdf2 KenCarp4 Kvaerno5 CrankNicolson ImplicitMidpoint);
 }
 
 #[test]
 fn fixed_steps_allocate_nothing() {
     none!(fixed: Euler Heun Rk4 CarpenterKennedy CarpenterKennedy2N Tsit5 Dop853 Rkc2 Rock4 Adams Dprkn6 Dprkn12);
+    none!(fixed: ImplicitEuler ImplicitMidpoint CrankNicolson KenCarp3 KenCarp5);
     none!(fixed: SymplecticEuler StormerVerlet PositionVerlet Ruth3 McLachlanAtela4 McLachlanAtela5);
     none!(fixed: Yoshida4 Yoshida6 Yoshida8 KahanLi6 SuzukiUmeno8 KahanLi8);
 }
@@ -105,6 +107,8 @@ fn implicit_steps_allocate_nothing_whatever_the_structure_of_the_jacobian() {
     assert_eq!(steps(Structured::detected(springs()), Rodas4::new()), 0, "sparse");
     assert_eq!(steps(Structured::detected(springs()), Bdf::new()), 0, "sparse, BDF");
     assert_eq!(steps(MatrixFree::new(springs()), Bdf::new()), 0, "no matrix");
+    assert_eq!(steps(Structured::banded(springs(), 10, 10), KenCarp4::new()), 0, "banded, KenCarp4");
+    assert_eq!(steps(Split::new(springs(), springs()), KenCarp4::new()), 0, "split");
 }
 
 #[test]

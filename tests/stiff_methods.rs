@@ -215,8 +215,12 @@ fn single_precision_works() {
         let f = field(|_t, y: &[f32; 2], d: &mut [f32; 2]| *d = [-1000.0 * (y[0] - y[1].cos()), 1.0]);
         Flow::new(f, method).tol(1e-4).solve(0.0, 1.0, [0.0, 0.0]).unwrap().y_end()[0]
     }
-    for (name, y) in [("Bdf", run(Bdf::new())), ("Radau", run(RadauIIA5::new())), ("Auto", run(Auto::new()))]
-    {
+    for (name, y) in [
+        ("Bdf", run(Bdf::new())),
+        ("Radau", run(RadauIIA5::new())),
+        ("KenCarp4", run(KenCarp4::new())),
+        ("Auto", run(Auto::new())),
+    ] {
         assert!((y - 1f32.cos()).abs() < 5e-3, "{name}: {y}");
     }
 }

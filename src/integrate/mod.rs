@@ -2,8 +2,8 @@
 //!
 //! One [`Integrator`] trait, one loop a family: [`explicit`] Runge–Kutta methods from tableaux, [`symplectic`] methods
 //! from lists of kicks and drifts, [`nystrom`] methods for second-order systems, [`stabilised`] ones
-//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems, [`exponential`] ones for large semilinear
-//! problems, [`Auto`] that chooses,
+//! for diffusion, [`Adams`] methods of variable order, [`implicit`] ones for stiff problems (Rosenbrock, diagonally implicit and
+//! additive pairs, Radau, BDF), [`exponential`] ones for large semilinear problems, [`Auto`] that chooses,
 //! [`stochastic`] ones for noise, [`precondition`]ed steps (the optimisers), and [`Alternating`] players. Beside them
 //! what adaptive stepping needs: [`Tolerance`] (error norm), [`Controller`] (next step size, from scalars
 //! alone) and [`Polynomial`] (values inside a step).

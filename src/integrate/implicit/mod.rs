@@ -1,6 +1,14 @@
 //! Methods for stiff problems. They take the same closure as the explicit ones; Jacobians are the field's own
 //! ([`WithJacobian`](crate::WithJacobian), [`Differentiable`](crate::Differentiable)) or finite differences, and dense, banded
 //! or sparse ([`Structured`](crate::Structured)).
+//!
+//! | methods | for |
+//! |---|---|
+//! | [`Rodas5P`], [`Rodas4`], [`Ros3P`] | up to some hundred unknowns; a Jacobian and a factorisation every step, no iteration |
+//! | [`TrBdf2`], [`KenCarp3`], [`KenCarp4`], [`KenCarp5`], [`Kvaerno5`] | loose and middle tolerances, Jacobians kept over many steps; the KenCarp pairs also implicit–explicit, of a [`Split`](crate::Split) field |
+//! | [`RadauIIA5`] | middle and tight tolerances, eigenvalues near the imaginary axis, algebraic equations |
+//! | [`Bdf`] | large systems, cheap steps, algebraic equations |
+//! | [`ImplicitEuler`], [`ImplicitMidpoint`], [`CrankNicolson`] | fixed steps; they choose their own steps too, at loose tolerances |
 
 mod bdf;
 mod consistent;
