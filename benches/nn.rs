@@ -20,7 +20,37 @@ fn main() -> Result<()> {
     let timed = a.clone().time(TimeFeatures::Sinusoidal { pairs: 16, max_freq: 100.0 });
     gradient("(a) with 16 pairs of time features", &timed, 256)?;
     forward("forward of (a), 10 000 rows", &a, 10_000)?;
-    forward("512 x 512 x 512 product, weights packed anew", &Mlp::new(512, &[], 512), 512)
+    forward("512 x 512 x 512 product, weights packed anew", &Mlp::new(512, &[], 512), 512)?;
+    divergence("(d) 65 -> 2 x 256 -> 64", &Mlp::velocity(64, &[256; 2]), 256)?;
+    divergence("(e) 65 -> 3 x 256 -> 64", &Mlp::velocity(64, &[256; 3]), 256)?;
+    divergence("(a)", &a, 256)
+}
+
+/// The divergence at recorded rows, in closed form and as the sum of a tangent for each column; the rates count the products
+/// of hidden layers alone.
+fn divergence(name: &str, net: &Mlp, rows: usize) -> Result<()> {
+    let theta: Array1<f32> = net.init(0);
+    let x = rows_like(rows, net.inputs());
+    let mut y = Array2::zeros((rows, net.outputs()));
+    let (mut tape, mut div) = (net.tape(rows), vec![0.0; rows]);
+    net.forward(&theta, &x, &mut y, &mut tape)?;
+    let widths: Vec<usize> = net.layout().iter().filter(|p| p.shape.len() == 1).map(|p| p.shape[0]).collect();
+    let hidden: usize = widths.windows(2).rev().skip(1).map(|w| 2 * rows * w[0] * w[1]).sum();
+    let once = if widths.len() == 3 { 1 } else { net.outputs() };
+    report(&format!("divergence of {name}"), once * hidden, || {
+        net.divergence(&theta, &mut div, &mut tape).map(|_| div[0])
+    })?;
+    let mut direction = Array2::zeros(x.dim());
+    report(&format!("{name}, by tangents"), net.outputs() * hidden, || {
+        let mut sum = 0.0;
+        for k in 0..net.outputs() {
+            direction.column_mut(k).fill(1.0);
+            net.jvp(&theta, None, Some(&direction), &mut y, &mut tape)?;
+            direction.column_mut(k).fill(0.0);
+            sum += y[[0, k]];
+        }
+        Ok(sum)
+    })
 }
 
 /// Multiply-adds of a row, and those of the first layer alone.

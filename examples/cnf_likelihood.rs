@@ -47,7 +47,7 @@ fn train(net: Mlp, data: &Array2<f32>, steps: usize, seed: u64, name: &'static s
 
 /// The density on a grid, and its sum.
 fn moons_density((net, theta): &Trained<f32>) -> Result<(Vec<f64>, f64)> {
-    let (x0, y0, width) = (-1.8, -1.75, 4.6);
+    let (x0, y0, width) = (-1.8, -2.05, 4.6);
     let h = width / SIDE as f64;
     let grid = Array2::from_shape_fn((SIDE * SIDE, 2), |(k, c)| {
         // Rows of an image go down.

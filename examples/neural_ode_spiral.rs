@@ -20,7 +20,7 @@ the discrete adjoint, and Adam steps the parameters. Prints the loss and the dis
 one over the whole time; writes neural_ode_spiral.png.";
 
 const SPAN: f64 = 20.0;
-const PIECE: usize = 8;
+const PIECE: usize = 16;
 
 type Row = Array2<f64>;
 
@@ -53,12 +53,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         (0..samples).map(|k| [0, 1].map(|c| truth.y[k][[0, c]] + 0.01 * noise[[k, c]])).collect();
 
     // Pieces of the trajectory as rows of one batch: the field does not depend on time.
-    let starts: Vec<usize> = (0..samples - PIECE).step_by(3).collect();
+    let starts: Vec<usize> = (0..samples - PIECE).step_by(4).collect();
     let rows = |shift: usize| Array2::from_shape_fn((starts.len(), 2), |(r, c)| seen[starts[r] + shift][c]);
     let data: Vec<Row> = (1..=PIECE).map(rows).collect();
 
     let net = Mlp::new(2, &[64], 2).activation(Activation::Tanh);
     let mut theta: Array1<f64> = net.init(options.seed);
+    let fine: Vec<f64> = (0..=4000).map(|k| SPAN * f64::from(k) / 4000.0).collect();
+    let untrained_path = trajectory(NeuralField::new(&net, &theta), &fine)?;
     let untrained = trajectory(NeuralField::new(&net, &theta), &times)?;
     let model = Flow::new(NeuralField::new(&net, &theta), Tsit5::new()).tol(1e-5);
     let fit = Fit::new(model, 0.0, rows(0), &times[1..=PIECE], &data);
@@ -73,6 +75,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     progress.finish_and_clear();
 
     let learnt = trajectory(NeuralField::new(&net, &theta), &times)?;
+    let smooth = trajectory(NeuralField::new(&net, &theta), &fine)?;
     let distance = |a: &Solution<Row>| {
         let squares = a.y.iter().zip(&truth.y).map(|(a, b)| (a - b).mapv(|d| d * d).sum());
         (squares.sum::<f64>() / samples as f64).sqrt()
@@ -87,8 +90,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         s.t.iter().zip(&s.y).map(|(t, y)| c.map_or((y[[0, 0]], y[[0, 1]]), |c| (*t, y[[0, c]]))).collect()
     };
     let dots: Vec<_> = seen.iter().map(|y| (y[0], y[1])).collect();
-    let (before, after) = (path(&untrained, None), path(&learnt, None));
-    let (true_x, learnt_x) = (path(&truth, Some(0)), path(&learnt, Some(0)));
+    // The untrained one soon leaves the picture.
+    let inside = |p: &(f64, f64)| p.0.abs() < 2.3 && p.1.abs() < 2.3;
+    let before: Vec<_> = path(&untrained_path, None).into_iter().take_while(inside).collect();
+    let (after, learnt_x) = (path(&smooth, None), path(&smooth, Some(0)));
+    let true_x = path(&trajectory(spiral(), &fine)?, Some(0));
     let file = options.file("neural_ode_spiral.png")?;
     let plane = Panel {
         title: "data (grey), learnt (blue), untrained (red)",

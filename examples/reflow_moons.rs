@@ -7,8 +7,8 @@ use common::options::Options;
 use common::picture::{BLUE, GREY, Layer, Panel, VERMILION, panels};
 use common::progress::bar;
 use flowfield::dataset::{moons, normal};
-use flowfield::integrate::{Adam, Euler, Schedule, Tsit5};
-use flowfield::matching::{Matching, Reflow, straightness};
+use flowfield::integrate::{Adam, Euler, Heun, Schedule, Tsit5};
+use flowfield::matching::{Matching, NfeCurve, Reflow, straightness};
 use flowfield::metric::energy_distance;
 use flowfield::nn::{Mlp, Network};
 use flowfield::{Flow, Result};
@@ -18,7 +18,8 @@ const ABOUT: &str = "reflow_moons: rectified flow on two moons, and how reflow s
 
 Trains the 1-rectified flow, then two rounds of reflow. Prints for each its straightness (0: every path a straight
 line at constant speed) and the energy distance of one-step and adaptive samples to fresh data, beside that of two
-fresh data sets. Writes reflow_moons.png: the paths of the three flows.";
+fresh data sets; and how the distance falls with the number of evaluations of the network, before reflow and after.
+Writes reflow_moons.png: the paths of the three flows.";
 
 /// Standardised so that noise and data have the same scale.
 fn data(n: usize, seed: u64) -> Array2<f32> {
@@ -60,6 +61,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     bar.finish();
 
     let mut rows = vec![measure("1-rectified".into(), &net, &theta, options.seed)?];
+    let before = theta.clone();
     for round in 2..=3u64 {
         let reflow = Reflow::new(points, steps).rate(1e-3).tol(1e-4).seed(options.seed + round);
         reflow.run(&net, &mut theta, 1)?;
@@ -72,7 +74,24 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         println!("{:12} {:>12.4} {:>14.5} {:>14.5}", r.name, r.straightness, r.one_step, r.adaptive);
     }
     println!("{:12} {:>12} {:>14.5} {:>14.5}", "fresh data", "", floor, floor);
+    println!("\n{:>11} {:>16} {:>16}", "evaluations", "1-rectified", "3-rectified");
+    let curves = [&before, &theta].map(|theta| curve(&net, theta, options.seed));
+    let [first, last] = curves;
+    for ((method, evals, a), (_, _, b)) in first?.into_iter().zip(last?) {
+        println!("{evals:>4} {method:>6} {a:>16.5} {b:>16.5}");
+    }
     draw(&options, &rows)
+}
+
+/// (method, evaluations, energy distance to fresh data).
+fn curve(net: &Mlp, theta: &Array1<f32>, seed: u64) -> Result<Vec<(String, u64, f64)>> {
+    let (noise, fresh) = (normal::<f32>((2000, 2), seed + 50), data(2000, seed + 51));
+    let mut curve = NfeCurve::new(|x| energy_distance(x, &fresh));
+    for steps in [1, 2, 4, 8, 16, 32] {
+        curve.fixed("Euler", net, theta, &noise, steps, Euler::new())?;
+        curve.fixed("Heun", net, theta, &noise, steps, Heun::new())?;
+    }
+    Ok(curve.points().iter().map(|p| (p.method.clone(), p.evals, p.quality)).collect())
 }
 
 fn measure(name: String, net: &Mlp, theta: &Array1<f32>, seed: u64) -> Result<Measured> {

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use flowfield::checkpoint::{load_average, load_weights, save_weights};
 use flowfield::dataset::{moons, normal};
-use flowfield::integrate::{Adam, AutoStep, Ema, Euler, Integrator, Momentum, Schedule};
+use flowfield::integrate::{
+    Adam, AutoStep, EgStepSize, Ema, Euler, Integrator, Momentum, Optimistic, RmsProp, Schedule,
+};
 use flowfield::matching::{Coupling, Matching};
 use flowfield::nn::{Activation, Mlp, Network, Potential};
 use flowfield::{ClipNorm, Error, Flow};
@@ -50,6 +52,10 @@ fn a_resumed_training_goes_on_bit_by_bit() {
     goes_on("adamw_ema", || Ema::new(Adam::with_decay(1e-2), 0.99));
     goes_on("momentum", || Momentum::new(0.9));
     goes_on("sgd", Euler::new);
+    goes_on("rms_prop", RmsProp::default);
+    goes_on("auto_step", || AutoStep::new(Adam::default()));
+    goes_on("auto_step_ema", || Ema::new(AutoStep::new(Euler::new()), 0.9));
+    goes_on("eg_step_size", EgStepSize::default);
 }
 
 #[test]
@@ -78,6 +84,37 @@ fn averages_and_weights_are_read_by_name() {
     let theta: Array1<f64> = v.init(1);
     save_weights(&v, &theta, &path).unwrap();
     assert_eq!(load_weights::<f64, _>(v.scalar(), &path).unwrap(), theta);
+}
+
+/// The file as any reader of the published layout sees it: eight bytes of length, a header in JSON that names each
+/// tensor's type, shape and place, the numbers row by row, little-endian, without gaps.
+#[test]
+fn files_have_the_published_layout() {
+    let net = Mlp::velocity(2, &[3]);
+    let theta: Array1<f32> = net.init(5);
+    let path = file("layout.safetensors");
+    save_weights(&net, &theta, &path).unwrap();
+    let bytes = std::fs::read(&path).unwrap();
+    let header_len = u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize;
+    let (header, data) = (std::str::from_utf8(&bytes[8..8 + header_len]).unwrap(), &bytes[8 + header_len..]);
+    assert!(header.starts_with("{\"__metadata__\":{\"flowfield\":"), "{header}");
+    assert!((8 + header_len).is_multiple_of(8) && data.len() == 4 * theta.len());
+    let mut covered = 0;
+    for part in Network::<f32>::layout(&net) {
+        let shape = part.shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
+        let opening = format!("\"{}\":{{\"dtype\":\"F32\",\"shape\":[{shape}],\"data_offsets\":[", part.name);
+        let at = header.find(&opening).unwrap_or_else(|| panic!("{opening} in {header}")) + opening.len();
+        let offsets: Vec<usize> =
+            header[at..].split(']').next().unwrap().split(',').map(|n| n.parse().unwrap()).collect();
+        let numbers: Vec<f32> = data[offsets[0]..offsets[1]]
+            .chunks_exact(4)
+            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+            .collect();
+        assert_eq!(numbers, theta.to_vec()[part.offset..][..numbers.len()], "{}", part.name);
+        assert_eq!(numbers.len(), part.shape.iter().product::<usize>(), "{}", part.name);
+        covered += numbers.len();
+    }
+    assert_eq!(covered, theta.len());
 }
 
 #[test]
@@ -114,9 +151,9 @@ fn wrong_files_are_told_apart() {
         assert!(matches!(e, Error::Checkpoint { .. }), "{e}");
     }
     assert!(matches!(flow.resume(&net, file("nowhere")), Err(Error::Io { .. })));
-    let mut auto = Flow::new(Matching::new(&net, &data, 10), AutoStep::new(Euler::new()));
-    auto.steps(2, 1e-3, &mut theta).unwrap();
-    assert!(matches!(auto.save(&net, &theta, &path), Err(Error::Unsupported { .. })));
+    let mut other = Flow::new(Matching::new(&net, &data, 10), Optimistic::default());
+    other.steps(2, 1e-3, &mut theta).unwrap();
+    assert!(matches!(other.save(&net, &theta, &path), Err(Error::Unsupported { .. })));
     let short: Array1<f32> = Array1::zeros(3);
     assert!(matches!(save_weights(&net, &short, &path), Err(Error::Shape { .. })));
     let _: Array2<f32> = data;

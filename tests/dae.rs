@@ -1,13 +1,13 @@
 //! Systems with algebraic equations, `M dy/dt = f(t, y)` with a singular `M`.
 
 use flowfield::integrate::*;
-use flowfield::{Error, Event, Flow, VectorField, WithMass, consistent_start, field};
+use flowfield::{Error, Event, Flow, Structured, VectorField, WithMass, consistent_start, field};
 use ndarray::{Array1, Array2};
 
 type Vector = Array1<f64>;
 
 /// A two-transistor amplifier (IVP Test Set, release 2.4): eight voltages, five capacitors, index 1.
-fn amplifier() -> impl VectorField<Vector> {
+fn amplifier() -> impl VectorField<Vector> + 'static {
     let f = field(|t: f64, y: &Vector, d: &mut Vector| {
         let input = 0.1 * (200.0 * std::f64::consts::PI * t).sin();
         let diode = |u: f64| 1e-6 * ((u / 0.026).exp() - 1.0);
@@ -103,6 +103,10 @@ fn an_inconsistent_start_is_refused_and_can_be_repaired() {
     let y = consistent_start(&mut f, 0.0, &[0.9, 0.0, 0.5]).unwrap();
     assert!(distance(&y, &[0.9, 0.0, 0.1]) < 1e-9, "{y:?}");
     assert!(Flow::new(f, RadauIIA5::new()).solve(0.0, 1.0, y).is_ok());
+    // A slope that is not small moves a variable that is zero in every correction.
+    let falling = field(|_t, y: &[f64; 2], d: &mut [f64; 2]| *d = [-9.81, y[1] * y[1] - 2.0]);
+    let y = consistent_start(&mut WithMass::new(falling, [1.0, 0.0]), 0.0, &[0.0, 1.0]).unwrap();
+    assert!(y[0].abs() < 1e-9 && (y[1] - 2f64.sqrt()).abs() < 1e-12, "{y:?}");
 }
 
 #[test]
@@ -138,4 +142,84 @@ fn events_are_found_on_algebraic_variables() {
     assert!((root - exact).abs() < 1e-6, "{root}, {exact}");
     // SUNDIALS' example cvRoberts_dns reports 0.26391 at rtol 1e-4.
     assert!((root - 0.26391).abs() < 2e-4, "{root}");
+}
+
+const SECTIONS: usize = 60;
+
+/// A line of resistors with a capacitor after every second, fed by a source: in each section a current, a voltage between
+/// the resistors, a current, the capacitor's voltage; before them the source's voltage and current. The node between two
+/// resistors and both equations of the source do not contain the variable of their own number: zeros on the diagonal, also
+/// of the mass matrix.
+fn ladder() -> impl VectorField<Vector> {
+    let f = field(|t: f64, y: &Vector, d: &mut Vector| {
+        d[0] = y[1] - y[2];
+        d[1] = y[0] - source(t);
+        for k in 0..SECTIONS {
+            let at = 4 * k + 2;
+            let before = if k == 0 { y[0] } else { y[at - 1] };
+            let after = if k + 1 == SECTIONS { 0.0 } else { y[at + 4] };
+            d[at] = before - y[at + 1] - 1e-3 * y[at];
+            d[at + 1] = y[at] - y[at + 2];
+            d[at + 2] = y[at + 1] - y[at + 3] - 2e-3 * y[at + 2];
+            d[at + 3] = y[at + 2] - after;
+        }
+    });
+    let mass = (0..4 * SECTIONS + 2).map(|i| if i > 2 && i % 4 == 1 { 0.5 } else { 0.0 });
+    WithMass::new(Structured::detected(f), mass.collect::<Vec<f64>>())
+}
+
+fn source(t: f64) -> f64 {
+    (3.0 * t).sin().powi(2)
+}
+
+/// The capacitors' voltages alone, a chain of differences.
+fn ladder_exact() -> Vector {
+    let f = field(|t: f64, v: &Vector, d: &mut Vector| {
+        for k in 0..SECTIONS {
+            let before = if k == 0 { source(t) } else { v[k - 1] };
+            let after = if k + 1 == SECTIONS { 0.0 } else { (v[k] - v[k + 1]) / 3e-3 };
+            d[k] = ((before - v[k]) / 3e-3 - after) / 0.5;
+        }
+    });
+    let mut flow = Flow::new(Structured::banded(f, 1, 1), RadauIIA5::new()).rtol(1e-10).atol(1e-13);
+    flow.solve(0.0, 1.0, Vector::zeros(SECTIONS)).unwrap().y_end().clone()
+}
+
+#[test]
+fn a_sparse_circuit_with_zeros_on_the_diagonal_is_solved() {
+    fn error<I: Integrator<Vector>>(method: I, exact: &Vector) -> f64 {
+        let mut flow = Flow::new(ladder(), method).rtol(1e-7).atol(1e-10).save_last();
+        let end = flow.solve(0.0, 1.0, Vector::zeros(4 * SECTIONS + 2)).unwrap().y_end().clone();
+        let voltages: Vec<f64> = (0..SECTIONS).map(|k| end[4 * k + 5]).collect();
+        assert!((end[0] - source(1.0)).abs() < 1e-9);
+        distance(&voltages, exact.as_slice().unwrap())
+    }
+    let exact = ladder_exact();
+    for (name, e) in [
+        ("Rodas5P", error(Rodas5P::new(), &exact)),
+        ("RadauIIA5", error(RadauIIA5::new(), &exact)),
+        ("Bdf", error(Bdf::new(), &exact)),
+    ] {
+        assert!(e < 3e-6, "{name}: {e:e}");
+    }
+}
+
+/// A mass matrix that is not diagonal, with a sparse Jacobian: the amplifier once more.
+#[test]
+fn a_full_mass_matrix_goes_with_a_sparse_jacobian() {
+    fn run<I: Integrator<Vector>>(method: I, sparse: bool) -> Vector {
+        let f = amplifier();
+        let mut flow = Flow::new(if sparse { boxed(Structured::detected(f)) } else { boxed(f) }, method);
+        flow = flow.tol(1e-7).save_last();
+        flow.solve(0.0, 0.2, amplifier_start()).unwrap().y_end().clone()
+    }
+    fn boxed<V: VectorField<Vector> + 'static>(f: V) -> Box<dyn VectorField<Vector>> {
+        Box::new(f)
+    }
+    for sparse in [false, true] {
+        let (a, b) = (run(RadauIIA5::new(), sparse), run(Bdf::new(), sparse));
+        let radau = distance(a.as_slice().unwrap(), &AMPLIFIER_END);
+        let bdf = distance(b.as_slice().unwrap(), &AMPLIFIER_END);
+        assert!(radau < 1e-4 && bdf < 1e-3, "sparse {sparse}: {radau:e} {bdf:e}");
+    }
 }

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowfield::VectorField;
-use flowfield::nn::{Activation, Mlp, Network, TimeFeatures};
+use flowfield::nn::{Activation, Film, Mlp, Network, TimeFeatures};
 use ndarray::{Array1, Array2};
 
 struct Counting;
@@ -28,7 +28,7 @@ unsafe impl GlobalAlloc for Counting {
 static COUNTING: Counting = Counting;
 
 /// Allocations of every operation on a batch, after the tape is made.
-fn allocations(net: &Mlp, rows: usize) -> usize {
+fn allocations<N: Network<f32>>(net: &N, rows: usize) -> usize {
     let theta: Array1<f32> = net.init(0);
     let (x, dx) = (Array2::ones((rows, net.inputs())), Array2::ones((rows, net.inputs())));
     let (mut y, ybar, mut xbar) =
@@ -62,6 +62,7 @@ fn main() {
     let small = Mlp::velocity(2, &[64, 64]).activation(Activation::Selu).time(features);
     assert_eq!(allocations(&small, 256), 0);
     assert_eq!(allocations(&small, 1000), 0);
+    assert_eq!(allocations(&Film::velocity(2, 32, 2).time(features), 100), 0);
     // Large enough for several lanes: from inside a thread pool, as rayon's own queue of jobs from
     // outside allocates a block now and then; and not the first time, when its threads set themselves up.
     let large = Mlp::velocity(30, &[128, 128]);

@@ -401,3 +401,64 @@ fn spectral_normalisation_bounds_slopes_and_differentiates_itself() {
         assert_relative_eq!(here.3, pushed, epsilon = 1e-7);
     }
 }
+
+#[test]
+fn the_divergence_is_the_sum_of_the_tangents() {
+    laws(|name, net| {
+        if net.inputs() < net.outputs() {
+            return;
+        }
+        let p = point::<f64>(net);
+        let mut want = vec![0.0; ROWS];
+        for k in 0..net.outputs() {
+            let mut unit = Array2::zeros(p.x.dim());
+            unit.column_mut(k).fill(1.0);
+            let along = Point { dx: unit, ..point(net) };
+            let dy = jvp(net, &along, &p.theta, &p.x, false);
+            want.iter_mut().zip(dy.column(k)).for_each(|(w, d)| *w += d);
+        }
+        for tape in [net.tape(ROWS), net.lean_tape(ROWS), net.gradient_tape(ROWS)] {
+            let (mut tape, mut y, mut div) = (tape, Array2::zeros(p.ybar.dim()), vec![f64::NAN; ROWS]);
+            net.forward(&p.theta, &p.x, &mut y, &mut tape).unwrap();
+            assert!(net.divergence(&p.theta, &mut div, &mut tape).unwrap());
+            for (got, want) in div.iter().zip(&want) {
+                assert!((got - want).abs() < 1e-13 * (1.0 + want.abs()), "{name}: {got} for {want}");
+            }
+            // Of other parameters on the same tape.
+            let other = &p.theta * 0.5;
+            net.forward(&other, &p.x, &mut y, &mut tape).unwrap();
+            net.divergence(&other, &mut div, &mut tape).unwrap();
+            let mut fresh = net.tape(ROWS);
+            let mut again = vec![0.0; ROWS];
+            net.forward(&other, &p.x, &mut y, &mut fresh).unwrap();
+            net.divergence(&other, &mut again, &mut fresh).unwrap();
+            assert_eq!(div, again, "{name}");
+        }
+    });
+}
+
+#[test]
+fn a_smaller_record_gives_the_same_derivatives_and_can_be_exchanged() {
+    laws(|name, net| {
+        let (p, q) = (point::<f64>(net), Point { x: numbers(ROWS, net.inputs(), 9), ..point(net) });
+        let (mut tape, mut spare) = (net.gradient_tape(ROWS), net.spare_record(ROWS));
+        let (mut y, mut dy) = (Array2::zeros(p.ybar.dim()), Array2::zeros(p.ybar.dim()));
+        net.forward(&p.theta, &p.x, &mut y, &mut tape).unwrap();
+        net.exchange(&mut tape, &mut spare);
+        net.forward(&q.theta, &q.x, &mut y, &mut tape).unwrap();
+        for (point, exchange) in [(&q, false), (&p, true)] {
+            if exchange {
+                net.exchange(&mut tape, &mut spare);
+            }
+            let (mut theta_bar, mut xbar) = (Array1::zeros(net.n_params()), Array2::zeros(p.x.dim()));
+            net.vjp(&point.theta, &point.ybar, Some(&mut theta_bar), Some(&mut xbar), &mut tape).unwrap();
+            assert_eq!((theta_bar, xbar), vjp(net, point), "{name}");
+            net.jvp(&point.theta, Some(&point.dtheta), Some(&point.dx), &mut dy, &mut tape).unwrap();
+            assert_eq!(dy, jvp(net, point, &point.theta, &point.x, true), "{name}");
+            let (mut theta_bar, mut xbar) = (Array1::zeros(net.n_params()), Array2::zeros(p.x.dim()));
+            let (t, x) = (Some(&mut *theta_bar), Some(&mut *xbar));
+            net.vjp_of_jvp(&point.theta, &point.ybar, &point.dx, t, x, &mut tape).unwrap();
+            assert_eq!((theta_bar, xbar), vjp_of_jvp(net, point), "{name}");
+        }
+    });
+}

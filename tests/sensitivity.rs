@@ -11,7 +11,7 @@ use flowfield::sensitivity::{
     AdjointStats, Checkpoints, ContinuousAdjoint, DiscreteAdjoint, Fit, ForwardSensitivity, Gradient,
     LeastSquares, NeuralField, Parametric, WithVjp,
 };
-use flowfield::{Differentiable, Error, Event, Flow, Formula, Number, VectorField};
+use flowfield::{Differentiable, Error, Flow, Formula, Number, VectorField};
 use ndarray::{Array1, Array2, array};
 
 struct LotkaVolterra;
@@ -239,61 +239,6 @@ fn checkpoints_keep_what_they_say() {
     assert!(run(Checkpoints::Binomial(60)).stats.repeated <= 60);
 }
 
-struct Robertson;
-impl Formula for Robertson {
-    fn eval<T: Number>(&self, _t: T, y: &[T], k: &[T], dy: &mut [T]) {
-        let (slow, fast, faster) = (k[0] * y[0], k[2] * y[1] * y[2], k[1] * y[1] * y[1]);
-        dy[0] = fast - slow;
-        dy[1] = slow - fast - faster;
-        dy[2] = faster;
-    }
-}
-
-#[test]
-fn the_stiff_adjoint_of_robertsons_rates_is_their_forward_sensitivity() {
-    let rates = [0.04, 3e7, 1e4];
-    let (times, start) = ([4.0, 40.0], [1.0, 0.0, 0.0]);
-    let mut field = Differentiable::new(Robertson).parameters(&rates);
-    // Sensitivities differ by ten powers of ten: tolerances relative to what they are.
-    let scale = [1.0, 1e-5, 1.0];
-    let sizes: Vec<f64> =
-        [1.0; 4].iter().chain(&[25.0, 3e-8, 1e-4]).flat_map(|s| scale.map(|y| 1e-12 * s * y)).collect();
-    let s =
-        ForwardSensitivity::new(1e-10, sizes).solve(&mut field, Rodas5P::new(), 0.0, &times, &start).unwrap();
-    let loss = |k: usize, _t: f64, y: &[f64; 3], ybar: &mut [f64; 3]| {
-        *ybar = [1.0 + k as f64, 3e4, 0.0];
-        (1.0 + k as f64) * y[0] + 3e4 * y[1]
-    };
-    let mut want = [0.0; 6];
-    for k in 0..2 {
-        let ybar = [1.0 + k as f64, 3e4, 0.0];
-        for (c, b) in ybar.iter().enumerate() {
-            (0..3).for_each(|j| want[j] += b * s.theta[k][[c, j]]);
-            (0..3).for_each(|j| want[3 + j] += b * s.y0[k][[c, j]]);
-        }
-    }
-    let mut flow = Flow::new(Differentiable::new(Robertson).parameters(&rates), Rodas5P::new())
-        .rtol(1e-11)
-        .atol([1e-13, 1e-18, 1e-13]);
-    let back = [1e-12, 1e-8, 1e-12, 1e-11, 1e-20, 1e-16];
-    let g = ContinuousAdjoint::new(1e-10, back)
-        .gradient(&mut flow, Rodas5P::new(), 0.0, &times, &start, loss)
-        .unwrap();
-    let got: Vec<f64> = g.theta.iter().chain(&g.y0).copied().collect();
-    for i in 0..6 {
-        println!(
-            "Robertson {i}: adjoint {:.12e}, forward {:.12e}, relative {:.1e}",
-            got[i],
-            want[i],
-            (got[i] / want[i] - 1.0).abs()
-        );
-    }
-    println!("{:?}; forward: {}", g.stats, s.stats);
-    for i in 0..4 {
-        assert!((got[i] / want[i] - 1.0).abs() < 1e-6, "{i}: {} {}", got[i], want[i]);
-    }
-}
-
 /// A fast variable that follows a signal, and a slow one that remembers its square.
 struct Relax;
 impl Formula for Relax {
@@ -326,76 +271,6 @@ fn backsolve_fails_for_what_is_dissipative_and_the_others_do_not() {
     println!("exact {exact:.6e}, discrete {discrete:.6e}, interpolating {inter:.6e}, backsolve {back:?}");
     assert!((discrete / exact - 1.0).abs() < 1e-4 && (inter / exact - 1.0).abs() < 1e-4);
     assert!(!matches!(back, Ok(b) if (b / exact - 1.0).abs() < 1e-2));
-}
-
-/// A ball thrown upwards under gravity θ₀ with drag θ₁ v.
-struct Thrown;
-impl Formula for Thrown {
-    fn eval<T: Number>(&self, _t: T, y: &[T], theta: &[T], dy: &mut [T]) {
-        dy[0] = y[1];
-        dy[1] = -theta[0] - theta[1] * y[1];
-    }
-}
-
-fn landing(theta: [f64; 2], start: [f64; 2]) -> (f64, [f64; 2]) {
-    let ground = Event::when(|t: f64, y: &[f64; 2]| y[0] + 0.05 * t).falling().terminal();
-    let mut flow =
-        Flow::new(Differentiable::new(Thrown).parameters(&theta), Vern9::new()).tol(1e-13).event(ground);
-    let sol = flow.solve(0.0, 10.0, start).unwrap();
-    (sol.t_end(), *sol.y_end())
-}
-
-#[test]
-fn gradients_through_a_terminal_event() {
-    let (theta, start) = ([9.81, 0.3], [1.0, 5.0]);
-    // The loss depends on the time, the speed and the position of landing.
-    let value = |(t, y): (f64, [f64; 2])| t * t + y[1].sin() + 2.0 * y[0];
-    let want: Vec<f64> = (0..4)
-        .map(|i| {
-            difference(|h| {
-                let (mut p, mut y) = (theta, start);
-                if i < 2 {
-                    y[i] += h
-                } else {
-                    p[i - 2] += h
-                }
-                value(landing(p, y))
-            })
-        })
-        .collect();
-    let flow = || {
-        let ground = Event::when(|t: f64, y: &[f64; 2]| y[0] + 0.05 * t).falling().terminal();
-        Flow::new(Differentiable::new(Thrown).parameters(&theta), Tsit5::new()).tol(1e-11).event(ground)
-    };
-    let loss = |t: f64, y: &[f64; 2], ybar: &mut [f64; 2]| {
-        *ybar = [2.0, y[1].cos()];
-        (value((t, *y)), 2.0 * t)
-    };
-    let g = DiscreteAdjoint::new().gradient_at_event(&mut flow(), (0.0, 10.0), &start, loss).unwrap();
-    let got: Vec<f64> = g.y0.iter().chain(&g.theta).copied().collect();
-    near("gradient at an event", &got, &want, 1e-8);
-    // Without drag the time of landing is known: t = (v + √(v² + 2 g q)) / g with g(t, y) = y₀.
-    let plain = Event::when(|_t: f64, y: &[f64; 2]| y[0]).falling().terminal();
-    let mut flow2 =
-        Flow::new(Differentiable::new(Thrown).parameters(&[9.81, 0.0]), Tsit5::new()).tol(1e-11).event(plain);
-    let g = DiscreteAdjoint::new()
-        .gradient_at_event(&mut flow2, (0.0, 10.0), &start, |t, _y, _ybar| (t, 1.0))
-        .unwrap();
-    let root = (25.0 + 2.0 * 9.81_f64).sqrt();
-    near("time of landing", &[g.y0[0], g.y0[1]], &[1.0 / root, (1.0 + 5.0 / root) / 9.81], 1e-9);
-
-    let refused = DiscreteAdjoint::new().gradient_at_event(&mut flow(), (0.0, 0.1), &start, loss);
-    assert!(matches!(refused, Err(Error::EventNotReached { t1 }) if t1 == 0.1));
-    let mut none = Flow::new(Differentiable::new(Thrown).parameters(&theta), Tsit5::new());
-    let refused = DiscreteAdjoint::new().gradient_at_event(&mut none, (0.0, 1.0), &start, loss);
-    assert!(matches!(refused, Err(Error::EventNotReached { .. })));
-    let bounce = Event::when(|_t: f64, y: &[f64; 2]| y[0]).falling().then(|_t, y| y[1] *= -0.9);
-    let mut bouncing = Flow::new(Differentiable::new(Thrown).parameters(&theta), Tsit5::new()).event(bounce);
-    let final_loss = |_k: usize, _t: f64, y: &[f64; 2], _b: &mut [f64; 2]| y[0];
-    let refused = DiscreteAdjoint::new().gradient(&mut bouncing, 0.0, &[3.0], &start, final_loss);
-    assert!(matches!(refused, Err(Error::Unsupported { .. })));
-    let refused = DiscreteAdjoint::new().gradient(&mut flow(), 0.0, &[3.0], &start, final_loss);
-    assert!(matches!(refused, Err(Error::Unsupported { .. })));
 }
 
 #[test]

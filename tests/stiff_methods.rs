@@ -96,12 +96,12 @@ const PINNED: &[[u64; 6]] = &[
     [2391, 184, 3784, 56, 393, 3614], // Bdf on Oregonator
     [1975, 131, 2808, 36, 339, 2806], // Bdf on E5
     [273, 4, 452, 5, 38, 350],        // Bdf on POLLU
-    [126, 27, 2097, 82, 262, 438],    // RadauIIA5 on HIRES
-    [121, 1, 1298, 107, 240, 285],    // RadauIIA5 on Robertson
-    [294, 1, 3007, 277, 588, 627],    // RadauIIA5 on Robertson to 1e11
-    [515, 7, 4816, 308, 980, 1228],   // RadauIIA5 on van der Pol
-    [589, 61, 7169, 490, 1124, 1701], // RadauIIA5 on Oregonator
-    [444, 1, 3013, 380, 826, 856],    // RadauIIA5 on E5
+    [114, 10, 1694, 71, 204, 337],    // RadauIIA5 on HIRES
+    [121, 1, 1295, 107, 240, 284],    // RadauIIA5 on Robertson
+    [294, 1, 3004, 277, 588, 626],    // RadauIIA5 on Robertson to 1e11
+    [514, 6, 4785, 308, 976, 1218],   // RadauIIA5 on van der Pol
+    [565, 41, 6728, 473, 1058, 1581], // RadauIIA5 on Oregonator
+    [444, 1, 3010, 380, 826, 855],    // RadauIIA5 on E5
     [49, 0, 1010, 33, 86, 100],       // RadauIIA5 on POLLU
 ];
 
@@ -143,6 +143,19 @@ fn auto_is_explicit_where_it_can_be_and_implicit_where_it_must() {
         assert!(p.error(auto.y_end()) < 1e-3, "{}: {}", p.name, p.error(auto.y_end()));
         let (a, b) = (auto.stats.accepted, implicit.stats.accepted);
         assert!(a < 2 * b + 500, "{}: {a} steps against {b}", p.name);
+    }
+    // The fast mode hides in a component of 1e-5: at tight tolerances it is found by looking.
+    for rtol in [1e-8, 1e-9, 1e-10] {
+        let (p, q) = (stiff::robertson(), stiff::robertson_long());
+        for p in [p, q] {
+            let auto = solve(Auto::new(), &p, rtol).unwrap().stats.accepted;
+            let implicit = solve(Rodas5P::new(), &p, rtol).unwrap().stats.accepted;
+            assert!(
+                auto < implicit + implicit / 2 + 300,
+                "{} at {rtol:e}: {auto} against {implicit}",
+                p.name
+            );
+        }
     }
     // Another pair, and both ways: a mode that is fast only at first.
     let fading = field(|t: f64, y: &[f64; 2], d: &mut [f64; 2]| {

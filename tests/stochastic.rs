@@ -166,6 +166,35 @@ fn strong_order_of_milstein_for_a_commutative_matrix() {
     assert!((euler - 0.5).abs() < 0.15 && (milstein - 1.0).abs() < 0.15);
 }
 
+#[test]
+fn strong_orders_where_one_motion_moves_all_components() {
+    // dxᵢ = aᵢ xᵢ dt + bᵢ xᵢ dW, the same W: columns commute.
+    let (a, b) = ([0.5, -0.4], [0.8, -0.5]);
+    let error = |k: u32, which: u8| {
+        let n = 1 << k;
+        let one = |seed: u64| {
+            let drift = field(move |_t, x: &[f64; 2], dx| *dx = [a[0] * x[0], a[1] * x[1]]);
+            let noise = move |_t: f64, x: &[f64; 2], g: &mut [f64]| (0..2).for_each(|i| g[i] = b[i] * x[i]);
+            let (sde, mut x, h) = (Sde::scalar(drift, noise).seed(seed), [1.0, 1.0], 1.0 / f64::from(n));
+            match which {
+                0 => Flow::new(sde, Milstein::new()).steps(n as usize, h, &mut x),
+                1 => Flow::new(sde, Sriw1::new()).steps(n as usize, h, &mut x),
+                _ => Flow::new(sde.stratonovich(), StratonovichHeun::new()).steps(n as usize, h, &mut x),
+            }
+            .unwrap();
+            let w = Brownian::new(seed, 1).at(1.0).unwrap().0[0];
+            let ito = if which < 2 { 0.5 } else { 0.0 };
+            (0..2).map(|i| (x[i] - (a[i] - ito * b[i] * b[i] + b[i] * w).exp()).abs()).sum::<f64>()
+        };
+        (0..400).map(one).sum::<f64>() / 400.0
+    };
+    for (which, name, want) in [(0, "Milstein", 1.0), (1, "Sriw1", 1.5), (2, "StratonovichHeun", 1.0)] {
+        let got = slope(&[4, 5, 6, 7].map(|k| (1.0 / f64::from(1 << k), error(k, which))));
+        println!("{name}, scalar noise: strong order {got:.3}, theory {want}");
+        assert!((got - want).abs() < 0.2, "{name}: {got} for {want}");
+    }
+}
+
 /// Weak error of the second moment at time 1, the exact solution on the same paths as control variate.
 fn weak_error<I: Integrator<Many>>(method: I, n: usize) -> f64 {
     let paths = 40_000;

@@ -247,6 +247,90 @@ fn bad_input_is_refused_by_name() {
     assert!(transport::barycenter::<f64>(&[], &array![], x).is_err());
 }
 
+/// Points and weights from formulas, so that other programs can be given the same.
+fn by_formula() -> (PointCost, Array1<f64>, Array1<f64>) {
+    let x = Array2::from_shape_fn((7, 2), |(i, k)| {
+        let i = i as f64;
+        if k == 0 { (i + 1.0).sin() } else { (2.0 * i + 1.0).cos() }
+    });
+    let y = Array2::from_shape_fn((5, 2), |(j, k)| {
+        let j = j as f64;
+        if k == 0 { 0.5 + (3.0 * j).cos() } else { 1.5 * (j + 0.5).sin() }
+    });
+    let a = Array1::from_shape_fn(7, |i| (i + 1) as f64 / 28.0);
+    (squared(&x, &y), a, array![0.1, 0.3, 0.2, 0.25, 0.15] * 1.4)
+}
+
+#[test]
+fn partial_transport_agrees_with_pot() {
+    // POT 0.9.7, `ot.partial.partial_wasserstein` on these points and weights, and the mass given.
+    let (cost, a, b) = by_formula();
+    for (mass, want) in
+        [(0.25, 0.078_893_496_120_934_76), (0.7, 0.324_620_340_118_120_6), (1.0, 0.725_294_948_878_882_7)]
+    {
+        let plan = partial(&cost, &a, &b, mass).unwrap();
+        assert!((plan.cost - want).abs() < 1e-12, "{} {want}", plan.cost);
+    }
+}
+
+#[test]
+fn all_mass_arrives_where_the_first_arcs_cost_nothing() {
+    // Every promising arc is free, so that the first guess of what a detour costs is nothing.
+    let free = Array2::from_shape_fn((400, 400), |(i, j)| ((i * 7919 + j * 104_729) % 1009 % 10) as f64);
+    for cost in [MatrixCost::new(&free), MatrixCost::new(&Array2::<f64>::zeros((400, 400)))] {
+        for (a, b) in [(uniform::<f64>(400), uniform(400)), (uneven(400, 1), uneven(400, 2))] {
+            is_proven(&exact(&cost, &a, &b).unwrap(), &cost);
+        }
+        assert_eq!(Assignment::new().solve(&cost).unwrap().cost, 0.0);
+    }
+}
+
+#[test]
+fn round_off_neither_stays_behind_nor_keeps_the_solver_going() {
+    // Hundreds of separate pieces, each of which has its own round-off in what it sends and gets.
+    let (x, y) = (normal::<f64>((600, 2), 0), normal::<f64>((1000, 2), 1) * 2.0 + 1.0);
+    let cost = squared(&x, &y);
+    let plan = exact(&cost, &uniform::<f64>(600), &uniform(1000)).unwrap();
+    is_proven(&plan, &cost);
+    assert!(plan.certificate.gap.abs() < 1e-14 && plan.certificate.marginal_error < 1e-15);
+    // Clouds whose distance is a million times their size: few digits are left for the plan.
+    let far = squared(&(&x * 1e-3), &(&y * 1e-3 + 1e3));
+    let plan = exact(&far, &uniform::<f64>(600), &uniform(1000)).unwrap();
+    is_proven(&plan, &far);
+    assert!(plan.certificate.work < 20_000, "{}", plan.certificate.work);
+}
+
+#[test]
+fn work_counts() {
+    // Pivots of the simplex (uniform, uneven weights) and rows scanned by the assignment.
+    for (d, pivots, rows) in [(1, [2649, 882], 3312), (2, [2683, 1856], 11_284), (8, [3749, 2309], 10_988)] {
+        let (x, y) = (normal::<f64>((500, d), 0), normal::<f64>((500, d), 1) * 1.5 + 0.5);
+        let cost = squared(&x, &y);
+        let even = exact(&cost, &uniform::<f64>(500), &uniform(500)).unwrap();
+        let other = exact(&cost, &uneven(500, 2), &uneven(500, 3)).unwrap();
+        let pairs = Assignment::new().solve(&cost).unwrap();
+        let got = [even.certificate.work, other.certificate.work, pairs.certificate.work];
+        let near = |got: usize, want: usize| got.abs_diff(want) * 10 <= want;
+        assert!(near(got[0], pivots[0]) && near(got[1], pivots[1]) && near(got[2], rows), "d {d}: {got:?}");
+    }
+}
+
+#[test]
+fn exact_solvers_do_not_depend_on_the_number_of_threads() {
+    let costs: Vec<PointCost> =
+        (0..5).map(|k| squared(&normal((600, 2), k), &normal((600, 2), 100 + k))).collect();
+    let (a, b) = (uneven(600, 1), uneven(600, 2));
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let plan = exact(&costs[0], &a, &b).unwrap();
+            let part = partial(&costs[0], &a, &b, 0.5).unwrap();
+            (plan.entries, plan.potentials, part.entries, assignments(&costs).unwrap())
+        })
+    };
+    assert!(run(1) == run(2) && run(1) == run(3));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 

@@ -34,6 +34,8 @@ fn sweep<C: Large>() {
     tolerances::<C, _, _>("Bdf", structured::<C>, Bdf::new);
     tolerances::<C, _, _>("Rodas4", structured::<C>, Rodas4::new);
     tolerances::<C, _, _>("Rodas5P", structured::<C>, Rodas5P::new);
+    tolerances::<C, _, _>("RadauIIA5", structured::<C>, RadauIIA5::new);
+    tolerances::<C, _, _>("Auto", structured::<C>, Auto::new);
     if C::NAME == "heat2d" {
         tolerances::<C, _, _>("Rkc2", plain::<C>, Rkc2::new);
         tolerances::<C, _, _>("Rock4", plain::<C>, Rock4::new);

@@ -57,7 +57,7 @@ impl<F: Real, V: VectorField<Array1<F>>, I: Integrator<Array1<F>>> Flow<'_, V, I
         let remembered = integrator.memory().ok_or(Error::Unsupported {
             what: "a checkpoint",
             with: method,
-            instead: "take at least one step first; Adam, Momentum, Sgd and Ema of them can be kept",
+            instead: "take at least one step first; the optimisers (Adam, Momentum, RmsProp, AutoStep, Ema ..) can be kept",
         })?;
         let field = field.memory().into_iter().map(|(name, value)| (format!("field.{name}"), value));
         for (name, value) in remembered.into_iter().map(|(n, v)| (n.to_string(), v)).chain(field) {

@@ -1,6 +1,6 @@
 //! What the sensitivities need of a flow beside running it.
 
-use super::Flow;
+use super::{Flow, Stepper};
 use crate::{State, VectorField};
 
 impl<V, I, S: State> Flow<'_, V, I, S> {
@@ -12,6 +12,11 @@ impl<V, I, S: State> Flow<'_, V, I, S> {
     /// Replaces the first step's size; gives what it was.
     pub(crate) fn replace_first_step(&mut self, h: Option<S::Elem>) -> Option<S::Elem> {
         std::mem::replace(&mut self.first_step, h)
+    }
+
+    /// The first step's size, if it was given.
+    pub(crate) fn first_step_size(&self) -> Option<S::Elem> {
+        self.first_step
     }
 
     /// Replaces whether the steps' interpolants are kept; gives what it was.
@@ -34,5 +39,12 @@ impl<V: VectorField<S>, I, S: State> Flow<'_, V, I, S> {
     /// Whether an event ends a run.
     pub(crate) fn is_terminal(&self, event: usize) -> bool {
         self.events[event].terminal
+    }
+}
+
+impl<V, I, S: State> Stepper<'_, '_, V, I, S> {
+    /// The field.
+    pub(crate) fn field(&mut self) -> &mut V {
+        &mut self.flow.field
     }
 }

@@ -111,6 +111,13 @@ impl<S: State> fmt::Debug for Event<'_, S> {
 
 /// An event that happened.
 #[derive(Debug, Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        bound = "S: serde::Serialize + serde::de::DeserializeOwned, S::Elem: serde::Serialize + serde::de::DeserializeOwned"
+    )
+)]
 pub struct Occurrence<S: State> {
     /// Which event of the flow, in the order of [`Flow::event`](crate::Flow::event) calls.
     pub event: usize,

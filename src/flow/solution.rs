@@ -8,6 +8,13 @@ use crate::{Error, Real, Result, State, Stats};
 
 /// A solution: the states that were asked for, the events that happened, and the work it took.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(
+    feature = "serde",
+    serde(
+        bound = "S: serde::Serialize + serde::de::DeserializeOwned, S::Elem: serde::Serialize + serde::de::DeserializeOwned"
+    )
+)]
 pub struct Solution<S: State> {
     /// Times of the saved states.
     pub t: Vec<S::Elem>,
@@ -24,6 +31,7 @@ pub struct Solution<S: State> {
 
 /// A step's polynomial and the time up to which it counts (an event may have cut the step).
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Piece<F> {
     pub(super) poly: Polynomial<F>,
     pub(super) end: F,

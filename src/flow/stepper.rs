@@ -8,7 +8,8 @@ use num_traits::Float as _;
 use super::driver::{Flow, Progress};
 use super::watch::{Outcome, Watch};
 use crate::field::Counted;
-use crate::integrate::{Integrator, Polynomial, check_start, initial_step};
+use crate::integrate::{Integrator, Polynomial, check_start, fastest_rate, initial_step};
+use crate::jacobian::wrong_entry;
 use crate::state::first_not_finite;
 use crate::{Error, Occurrence, Real, Result, State, Stats, VectorField};
 
@@ -50,6 +51,8 @@ pub struct Stepper<'f, 'a, V, I, S: State> {
     /// The caller has changed the state.
     touched: bool,
     done: bool,
+    /// Steps rejected because their equations could not be solved.
+    unsolved: u64,
 }
 
 impl<S: State, V, I> fmt::Debug for Stepper<'_, '_, V, I, S> {
@@ -93,6 +96,7 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
             arrived: false,
             touched: false,
             done: t0 == t1,
+            unsolved: 0,
         };
         let outcome = run.set_up();
         (run, outcome)
@@ -262,6 +266,10 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
     #[cold]
     fn reject(&mut self, err: S::Elem, h: S::Elem) -> Result<()> {
         self.stats.rejected += 1;
+        self.unsolved += u64::from(!err.is_finite());
+        if self.in_trouble() {
+            self.wrong_jacobian().map_or(Ok(()), Err)?;
+        }
         let least = S::Elem::EPS * S::Elem::of(4.0) * self.t.abs() + S::Elem::min_positive_value();
         if h.abs() > least {
             self.h = h;
@@ -269,7 +277,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         }
         let flow = &*self.flow;
         self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y_prev, &self.y);
-        if let Some(reason) = flow.integrator.explain(self.t, self.h, None) {
+        let reason = flow.integrator.explain(self.t, self.h, None);
+        if let Some(reason) = self.wrong_jacobian().or(reason) {
             return Err(reason);
         }
         let (t, h, component) = (self.t.f64(), self.h.f64(), self.worst);
@@ -292,7 +301,8 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
         let flow = &*self.flow;
         self.worst = flow.integrator.worst_component(&flow.tol, self.h, &self.y, &self.y_prev);
         let steps = self.stats.accepted + self.stats.rejected;
-        if let Some(reason) = flow.integrator.explain(self.t, self.h, Some(steps)) {
+        let reason = flow.integrator.explain(self.t, self.h, Some(steps));
+        if let Some(reason) = reason.or_else(|| self.wrong_jacobian()).or_else(|| self.stiff(steps)) {
             return reason;
         }
         Error::TooManySteps {
@@ -302,6 +312,42 @@ impl<'f, 'a, S: State, V: VectorField<S>, I: Integrator<S>> Stepper<'f, 'a, V, I
             h: self.h.f64(),
             component: self.worst,
         }
+    }
+
+    /// So many steps fail that it pays to look for a reason; true seldom, at every doubling of their number.
+    fn in_trouble(&self) -> bool {
+        let Stats { accepted, rejected, .. } = self.stats;
+        let often = |count: u64, least: u64, share: u64| {
+            count >= least && count.is_power_of_two() && count * share > accepted
+        };
+        often(self.unsolved, 8, 20) || often(rejected, 16, 2)
+    }
+
+    /// A Jacobian of the user's that is to blame for a step's failures.
+    #[cold]
+    fn wrong_jacobian(&mut self) -> Option<Error> {
+        let flow = &mut *self.flow;
+        if flow.integrator.work().jacobians == 0 {
+            return None;
+        }
+        let mut reach = self.y_prev.clone();
+        for (i, reach) in reach.as_mut_slice().iter_mut().enumerate() {
+            let y = *reach;
+            *reach = (S::Elem::EPS.cbrt() * y.abs()).max(flow.tol.weight(i, y, y));
+        }
+        let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+        wrong_entry(field, self.t, &self.y_prev, &reach)
+    }
+
+    /// Whether it is stability that holds the steps of an explicit method down.
+    #[cold]
+    fn stiff(&mut self, steps: u64) -> Option<Error> {
+        let flow = &mut *self.flow;
+        let (method, bound) = (flow.integrator.name(), flow.integrator.stability_bound()?);
+        let field = &mut Counted { field: &mut flow.field, evals: &mut self.stats.evals };
+        let (t, h) = (self.t.f64(), self.h.f64());
+        let fastest = fastest_rate(field, self.t, &self.y_prev).f64() * h.abs();
+        (fastest > 0.7 * bound).then_some(Error::Stiff { method, steps, t, h, fastest, bound })
     }
 
     fn check_fixed(&mut self, h: S::Elem) -> Result<()> {

@@ -21,6 +21,7 @@ use crate::Real;
 /// Yi, Zhu, Xu, *MonoFlow*, ICML 2023, section 4; Gao et al., *Deep generative learning via variational gradient flow*, ICML 2019.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum FDivergence {
     /// KL(q‖p).
     ReverseKl,

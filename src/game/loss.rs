@@ -20,6 +20,7 @@ use crate::Real;
 /// Each part is given with its first two derivatives with respect to `D`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum GanLoss {
     /// Arjovsky, Chintala, Bottou, ICML 2017; needs a penalty on the critic's slope.
     Wasserstein,

@@ -5,6 +5,7 @@ use crate::{Error, Real, Result};
 /// Where the slope is penalised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum PenaltyPoints {
     /// `u real + (1 - u) fake`, `u` uniform on [0, 1]: the points of the straight paths.
     Interpolates,
@@ -23,6 +24,7 @@ pub enum PenaltyPoints {
 /// assert_eq!(Penalty::reflow().points, PenaltyPoints::Interpolates);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Penalty {
     /// Where.
     pub points: PenaltyPoints,

@@ -5,6 +5,7 @@
 /// In continuous time `E(0) - E(T) = ∫ dissipation dt` exactly; how far a run is from that is its [`identity_gap`](Self::identity_gap).
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Certificate {
     /// (time, energy) at the start and after every step.
     pub energy: Vec<(f64, f64)>,
@@ -27,6 +28,7 @@ pub struct Certificate {
 /// How a gradient-flow run went.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Status {
     /// The energy never rose by more than round-off.
     Monotone,

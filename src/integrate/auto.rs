@@ -11,8 +11,9 @@ use crate::{Error, Real, Result, State, VectorField};
 /// An explicit method as long as accuracy sets its steps, an implicit one where stability would: a safe default.
 ///
 /// The explicit method's last two stages are at the same time and say, at no cost, how fast the fastest mode is: once that
-/// holds the steps down ten times in a row, the implicit method takes over. It gives back when its steps would be stable for
-/// the explicit one, by a power iteration every tenth step. [`Auto::new`] is [`Tsit5`] with [`Rodas5P`]; [`Auto::of`] takes any
+/// holds the steps down ten times in a row, the implicit method takes over. Where they say nothing, because the fastest mode is
+/// hidden in a small component, a power iteration does, after 64 steps and whenever their number has doubled. The implicit
+/// method gives back when its steps would be stable for the explicit one, by a power iteration every tenth step. [`Auto::new`] is [`Tsit5`] with [`Rodas5P`]; [`Auto::of`] takes any
 /// pair, [`Vern7`](super::Vern7) with [`Bdf`](super::Bdf) for instance.
 ///
 /// Reference: Shampine, *Stiffness and nonstiff differential equation solvers*, in: Numerische Behandlung von
@@ -37,12 +38,18 @@ pub struct Auto<S: State, A = Tsit5<S>, B = Rodas5P<S>> {
     count: u32,
     h: S::Elem,
     switches: u32,
+    /// Steps that the explicit method has taken since it took over, and their number at which to look ahead.
+    taken: u32,
+    look_at: u32,
 }
 
 /// Stiff steps in a row before the implicit method takes over, and its steps between looks at the radius.
 const PATIENCE: u32 = 10;
-/// The part of the stability bound that counts as reaching it.
+/// The part of the stability bound that counts as reaching it; at a single look, when the step may just be short.
 const NEAR: f64 = 0.9;
+const NEARLY: f64 = 0.6;
+/// Explicit steps before the first look ahead.
+const FIRST_LOOK: u32 = 64;
 
 impl<S: State> Auto<S> {
     /// [`Tsit5`] and [`Rodas5P`].
@@ -70,6 +77,8 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Auto<S, A, B> {
             count: 0,
             h: S::Elem::of(0.0),
             switches: 0,
+            taken: 0,
+            look_at: FIRST_LOOK,
         }
     }
 
@@ -79,9 +88,31 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Auto<S, A, B> {
     }
 
     fn switch(&mut self, stiff: bool) {
-        (self.stiff, self.count) = (stiff, 0);
+        (self.stiff, self.count, self.taken) = (stiff, 0, 0);
         self.switches += 1;
         if stiff { self.implicit.accept(false) } else { self.explicit.accept(false) }
+    }
+
+    /// Whether stability holds the explicit method's steps down; looked at whenever their number has doubled.
+    #[cold]
+    fn look_ahead<V: VectorField<S> + ?Sized>(
+        &mut self,
+        field: &mut V,
+        (t, h): (S::Elem, S::Elem),
+        y0: &S,
+    ) -> Result<()> {
+        self.look_at *= 2;
+        if self.radius_at(field, t, y0)? * h.abs().f64() > NEARLY * self.bound {
+            self.switch(true);
+        }
+        Ok(())
+    }
+
+    fn radius_at<V: VectorField<S> + ?Sized>(&mut self, field: &mut V, t: S::Elem, y0: &S) -> Result<f64> {
+        let Some(slope) = &mut self.slope else { return Ok(0.0) };
+        field.eval(t, y0, slope);
+        self.radius.restart(y0);
+        Ok(self.radius.update(field, t, (y0, slope))?.f64())
     }
 
     /// Whether the implicit method's steps would be stable for the explicit one; looked at every tenth step.
@@ -96,11 +127,8 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Auto<S, A, B> {
             return Ok(());
         }
         self.count = 0;
-        let Some(slope) = &mut self.slope else { return Ok(()) };
-        field.eval(t, y0, slope);
-        self.radius.restart(y0);
-        let rho = self.radius.update(field, t, (y0, slope))?;
-        if (rho * h.abs()).f64() < NEAR * self.bound {
+        if self.radius_at(field, t, y0)? * h.abs().f64() < NEAR * self.bound {
+            (self.look_at, self.taken) = (FIRST_LOOK, 0);
             self.switch(false);
         }
         Ok(())
@@ -146,6 +174,7 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Integrator<S> for Auto<S, A, 
         self.radius.restart(y0);
         self.bound = self.explicit.stability_bound().unwrap_or(f64::INFINITY);
         (self.stiff, self.count, self.switches) = (false, 0, 0);
+        (self.taken, self.look_at) = (0, FIRST_LOOK);
         Ok(())
     }
 
@@ -177,6 +206,8 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Integrator<S> for Auto<S, A, 
             self.look_back(field, (t, h), y0)?;
         } else if field.mass().is_some() {
             self.switch(true);
+        } else if self.taken >= self.look_at {
+            self.look_ahead(field, (t, h), y0)?;
         }
         self.h = h;
         hand_on!(self.step(field, t, h, y0, y1))
@@ -187,6 +218,7 @@ impl<S: State, A: Integrator<S>, B: Integrator<S>> Integrator<S> for Auto<S, A, 
             !self.stiff && self.explicit.stiffness(self.h).is_some_and(|z| z.f64() > NEAR * self.bound);
         hand_on!(self.accept(smooth));
         if !self.stiff {
+            self.taken += 1;
             self.count = if near { self.count + 1 } else { self.count.saturating_sub(1) };
             if self.count >= PATIENCE {
                 self.switch(true);

@@ -150,6 +150,7 @@ pub trait Integrator<S: State> {
 /// What implicit methods do beside evaluating the field.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Work {
     /// Jacobians formed (by differences their evaluations are counted as such, too).
     pub jacobians: u64,
@@ -164,6 +165,7 @@ pub struct Work {
 /// How much work a run took.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Stats {
     /// Evaluations of the field.
     pub evals: u64,

@@ -49,6 +49,7 @@ pub use precondition::{
 };
 pub use proximal::Proximal;
 pub use schedule::Schedule;
+pub(crate) use stabilised::fastest_rate;
 pub use stabilised::{Rkc2, Rock4};
 pub use stochastic::{
     Baoab, EulerMaruyama, Mala, Milstein, Obabo, PlatenWeak2, Sra1, Sriw1, StratonovichHeun,

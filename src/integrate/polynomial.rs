@@ -11,6 +11,7 @@ use crate::Real;
 /// The form of Hairer's codes (HNW II.6): it costs what powers of `θ` cost, but keeps the digits that their large
 /// coefficients lose, and both ends are exact. Stored compactly as `degree + 1` rows of the state's length.
 #[derive(Debug, Clone, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Polynomial<F> {
     pub(crate) t: F,
     pub(crate) h: F,

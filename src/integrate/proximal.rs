@@ -12,8 +12,8 @@ const MEMORY: usize = 12;
 ///
 /// For `f = -∇E` it is the proximal point method `y₁ = argmin E(y) + |y - y₀|² / (2h)`: the energy never rises, whatever h,
 /// as long as the minimum is found, and `E(y₁) + |y₁ - y₀|²/(2h) <= E(y₀)`. On a cloud of particles it is the
-/// Jordan–Kinderlehrer–Otto step with the pairing frozen to "every particle stays itself", right for small h. For general
-/// stiff fields take an implicit method with a Jacobian. A field that knows its own metric and solver
+/// Jordan–Kinderlehrer–Otto step with the pairing frozen to "every particle stays itself", right for small h
+/// ([`ParticleJko`](crate::measure::ParticleJko) looks for the pairing). For general stiff fields take an implicit method with a Jacobian. A field that knows its own metric and solver
 /// ([`VectorField::proximal`]: the densities of the `measure` room, which take Wasserstein steps) is left to them. Rockafellar, SIAM J. Control Optim. 14 (1976); inner method: Nocedal
 /// and Wright, *Numerical Optimization*, algorithm 7.4, the line search on slopes alone.
 ///
@@ -53,7 +53,7 @@ impl<S: State> Default for Proximal<S> {
 }
 
 impl<S: State> Proximal<S> {
-    /// With the default tolerance: a residual of 1e-13 (`f32`: 1e-6) relative to the largest component or 1.
+    /// With the default tolerance: a residual of 1e-13 (`f32`: 5e-5) relative to the largest component or 1.
     pub fn new() -> Self {
         Proximal { tol: 450.0 * S::Elem::EPS.f64(), most: 2000, iterations: 0, work: None }
     }
@@ -173,6 +173,55 @@ impl<S: State> Proximal<S> {
         }
         0.0
     }
+
+    /// The minimiser of the proximal objective, from `y1` on.
+    pub(crate) fn descend<V: VectorField<S> + ?Sized>(
+        &mut self,
+        field: &mut V,
+        at: (S::Elem, S::Elem),
+        y0: &S,
+        y1: &mut S,
+    ) -> Result<()> {
+        let w = self.work.get_or_insert_with(|| Memory::new(y0));
+        if !w.residual.same_shape(y0) {
+            *w = Memory::new(y0);
+        }
+        w.count = 0;
+        residual(field, at, y0, y1, &mut w.residual);
+        let mut size = largest(w.residual.as_slice());
+        for _ in 0..self.most {
+            let goal = self.tol * largest(y1.as_slice()).max(1.0);
+            if size <= goal {
+                return Ok(());
+            }
+            self.iterations += 1;
+            w.aim();
+            if dot(w.direction.as_slice(), w.residual.as_slice()) >= 0.0 {
+                // Round-off, or a wrong memory: down the slope instead.
+                w.count = 0;
+                w.aim();
+            }
+            let a = Self::search(w, field, at, y0, y1);
+            if a == 0.0 {
+                if w.count == 0 {
+                    break;
+                }
+                w.count = 0;
+                continue;
+            }
+            y1.as_mut_slice().copy_from_slice(w.trial.as_slice());
+            std::mem::swap(&mut w.residual, &mut w.slope);
+            // The old residual now lies in `slope`.
+            w.learn(a);
+            size = largest(w.residual.as_slice());
+        }
+        Err(Error::NotConverged {
+            what: "the proximal step (take a smaller step, or a field that is minus a gradient)",
+            iterations: self.most,
+            residual: size,
+            tol: self.tol,
+        })
+    }
 }
 
 /// `y - y₀ - h f(y)`: h times the slope of the proximal objective.
@@ -218,44 +267,8 @@ impl<S: State> Integrator<S> for Proximal<S> {
         if field.proximal(h, y0, y1)? {
             return Ok(());
         }
-        let Some(w) = &mut self.work else { return Ok(()) };
-        let at = (t + h, h);
-        w.count = 0;
         y1.as_mut_slice().copy_from_slice(y0.as_slice());
-        residual(field, at, y0, y1, &mut w.residual);
-        let mut size = largest(w.residual.as_slice());
-        for _ in 0..self.most {
-            let goal = self.tol * largest(y1.as_slice()).max(1.0);
-            if size <= goal {
-                return Ok(());
-            }
-            self.iterations += 1;
-            w.aim();
-            if dot(w.direction.as_slice(), w.residual.as_slice()) >= 0.0 {
-                // Round-off, or a wrong memory: down the slope instead.
-                w.count = 0;
-                w.aim();
-            }
-            let a = Self::search(w, field, at, y0, y1);
-            if a == 0.0 {
-                if w.count == 0 {
-                    break;
-                }
-                w.count = 0;
-                continue;
-            }
-            y1.as_mut_slice().copy_from_slice(w.trial.as_slice());
-            std::mem::swap(&mut w.residual, &mut w.slope);
-            // The old residual now lies in `slope`.
-            w.learn(a);
-            size = largest(w.residual.as_slice());
-        }
-        Err(Error::NotConverged {
-            what: "the proximal step (take a smaller step, or a field that is minus a gradient)",
-            iterations: self.most,
-            residual: size,
-            tol: self.tol,
-        })
+        self.descend(field, (t + h, h), y0, y1)
     }
 
     fn dense<V: VectorField<S> + ?Sized>(

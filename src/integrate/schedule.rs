@@ -21,6 +21,7 @@ use crate::Real;
 /// assert!((h[0] - 1e-4).abs() < 1e-12 && h[1] == 1e-3 && (h[2] - 5e-4).abs() < 1e-12 && h[3] == 0.0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Schedule {
     total: Option<u64>,
     warm_up: u64,

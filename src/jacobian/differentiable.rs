@@ -35,6 +35,7 @@ pub struct Differentiable<V, F: Real = f64> {
     few: Duals<F, 4>,
     many: Duals<F, 8>,
     one: Duals<F, 1>,
+    nested: Nested<F>,
 }
 
 /// What is known of the zeros of the Jacobian.
@@ -71,6 +72,16 @@ struct Duals<F, const K: usize> {
     dy: Vec<Dual<F, K>>,
 }
 
+/// Room for an evaluation on duals of duals: a direction inside, variables outside.
+#[derive(Debug, Clone)]
+struct Nested<F> {
+    y: Vec<Second<F>>,
+    p: Vec<Second<F>>,
+    dy: Vec<Second<F>>,
+}
+
+type Second<F> = Dual<Dual<F, 1>, 4>;
+
 impl<V: Formula, F: Real + Number> Differentiable<V, F> {
     /// The field of a formula without parameters, its Jacobian dense.
     pub fn new(formula: V) -> Self {
@@ -81,6 +92,7 @@ impl<V: Formula, F: Real + Number> Differentiable<V, F> {
             few: Duals::new(),
             many: Duals::new(),
             one: Duals::new(),
+            nested: Nested { y: Vec::new(), p: Vec::new(), dy: Vec::new() },
         }
     }
 
@@ -273,6 +285,44 @@ impl<S: State<Elem: Number>, V: Formula> Parametric<S> for Differentiable<V, S::
                 }
                 let variable = if j < n { &mut duals.y[j] } else { &mut duals.p[j - n] };
                 variable.partials[k] = S::Elem::zero();
+            }
+        }
+    }
+
+    fn vjp_of_tangent(
+        &mut self,
+        (t, y): (S::Elem, &S),
+        (dt, dy): (S::Elem, &S),
+        lambda: &S,
+        ybar: &mut S,
+        theta_bar: &mut [S::Elem],
+    ) {
+        let (y, lambda, ybar) = (y.as_slice(), lambda.as_slice(), ybar.as_mut_slice());
+        let (n, all) = (y.len(), y.len() + self.parameters.len());
+        let inner = |value, slope| Dual::constant(Dual { value, partials: [slope] });
+        let duals = &mut self.nested;
+        duals.y.clear();
+        duals.y.extend(y.iter().zip(dy.as_slice()).map(|(&y, &dy)| inner(y, dy)));
+        duals.p.clear();
+        duals.p.extend(self.parameters.iter().map(|&p| inner(p, S::Elem::zero())));
+        duals.dy.resize(n, inner(S::Elem::zero(), S::Elem::zero()));
+        for first in (0..all).step_by(4) {
+            let columns = || (first..(first + 4).min(all)).enumerate();
+            let Nested { y, p, dy } = duals;
+            for (k, j) in columns() {
+                let variable = if j < n { &mut y[j] } else { &mut p[j - n] };
+                variable.partials[k].value = S::Elem::one();
+            }
+            self.formula.eval(inner(t, dt), y, p, dy);
+            for (k, j) in columns() {
+                let sum = dy.iter().zip(lambda).map(|(d, &l)| d.partials[k].partials[0] * l).sum();
+                if j < n {
+                    ybar[j] = sum;
+                } else {
+                    theta_bar[j - n] += sum;
+                }
+                let variable = if j < n { &mut y[j] } else { &mut p[j - n] };
+                variable.partials[k].value = S::Elem::zero();
             }
         }
     }

@@ -16,6 +16,7 @@ mod structure;
 mod structured;
 mod trace;
 mod with_jacobian;
+mod wrong_entry;
 
 pub use check::check_jacobian;
 pub use differentiable::Differentiable;
@@ -23,3 +24,4 @@ pub use matrix_free::{ByClosure, MatrixFree, NoPreconditioner, Preconditioner};
 pub use structure::Structure;
 pub use structured::Structured;
 pub use with_jacobian::WithJacobian;
+pub(crate) use wrong_entry::wrong_entry;

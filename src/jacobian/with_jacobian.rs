@@ -12,6 +12,9 @@ use crate::{Half, Pattern, Real, Result, State, VectorField};
 /// The second closure writes the values in the order of the Jacobian's [`Structure`]: for a dense one ([`new`](Self::new))
 /// `n × n` numbers in row-major order, `jac[i * n + j] = ∂fᵢ/∂yⱼ`. They are zero on entry.
 ///
+/// [`check_jacobian`](crate::check_jacobian) compares it with differences before a run. In a run in which many steps fail, an
+/// entry that differences contradict beyond doubt is named by [`Error::WrongJacobian`](crate::Error::WrongJacobian).
+///
 /// ```
 /// use flowfield::{Flow, WithJacobian, field, integrate::Rodas5P};
 /// let mu = 1e3;

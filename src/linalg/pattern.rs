@@ -32,11 +32,9 @@ impl Pattern {
         Ok(Self::sorted(n, places))
     }
 
-    /// The pattern with the whole diagonal; its places were given as this pattern's, then those of the diagonal.
-    pub(crate) fn with_diagonal(&self) -> Self {
-        let n = self.n();
-        let places: Vec<_> = self.places().chain((0..n).map(|i| (i, i))).collect();
-        Self::sorted(n, &places)
+    /// The same for places that are known to lie inside.
+    pub(crate) fn inside(n: usize, places: &[(usize, usize)]) -> Self {
+        Self::sorted(n, places)
     }
 
     fn sorted(n: usize, places: &[(usize, usize)]) -> Self {

@@ -4,7 +4,8 @@
 //! method: [`Source`] and [`Coupling`] (which start goes with which data), [`Path`] (how they are joined), [`TimeLaw`]
 //! (where on the path), [`Prediction`] and [`Objective`] (what is learnt there). Distillation is matching at the times
 //! of a coarse grid ([`TimeLaw::Grid`]). [`Regression`] fits given velocities. Drivers that need a
-//! [`Flow`](crate::Flow): [`Reflow`] (rounds of pairs and retraining), [`Progressive`] (halving the number of steps), [`Sampler`], [`train`] and [`straightness`].
+//! [`Flow`](crate::Flow): [`Reflow`] (rounds of pairs and retraining), [`Progressive`] (halving the number of steps), [`Sampler`],
+//! [`NfeCurve`], [`train`] and [`straightness`].
 //!
 //! May import `nn`, `dataset`, `metric`, `transport` and what lies below; the drivers also `flow` and `integrate`.
 
@@ -15,6 +16,7 @@ mod draws;
 mod field;
 mod floor;
 mod likelihood;
+mod nfe_curve;
 mod objective;
 mod path;
 mod prediction;
@@ -33,6 +35,7 @@ pub use divergence::{Divergence, NetworkDivergence, VelocityDivergence};
 pub use field::Matching;
 pub use floor::Assessment;
 pub use likelihood::{Followed, Likelihood, bits_per_dim};
+pub use nfe_curve::{NfeCurve, NfePoint};
 pub use objective::Objective;
 pub use path::{
     Bridge, Coefficients, Conditional, Cosine, LinearVp, Path, Polynomial, Smoothed, Straight, Trigonometric,

@@ -7,6 +7,7 @@ use crate::{Error, Real, Result};
 /// The training objective.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Objective {
     /// Mean square: `|v - u|² / d`, whose minimiser is the conditional mean.
     #[default]

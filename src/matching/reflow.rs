@@ -37,6 +37,7 @@ pub struct Reflow<'a, F> {
 /// What a round of [`Reflow`] reports.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Round {
     /// Straightness after the round.
     pub straightness: f64,

@@ -6,6 +6,7 @@
 //! | the same, with Wasserstein proximal steps | | [`EntropicJko`], [`BackAndForth`] (plane) |
 //! | quantiles on the line, with exact proximal steps | `Array1`, sorted | [`QuantileFlow`] |
 //! | particles | `Array2`, a row each | [`Descent`] of an [`Energy`], [`Injected`] noise, [`Svgd`] |
+//! | the same, with proximal steps in W2 | | [`ParticleJko`] |
 //! | weighted particles | `Array2`, the last column log weights | [`WassersteinFisherRao`] |
 //! | samples | `Array2` | [`ScoreField`] with noise: Langevin |
 //!
@@ -27,6 +28,6 @@ pub use energy::{
     SlicedEnergy, SteinDiscrepancy, relative_entropy,
 };
 pub use grid::{Boundary, DensityFlow, FreeEnergy, Grid};
-pub use jko::{BackAndForth, EntropicJko, QuantileFlow};
+pub use jko::{BackAndForth, EntropicJko, ParticleJko, QuantileFlow};
 pub use particles::{Bandwidth, Descent, Injected, ScoreField, SteinKernel, Svgd, WassersteinFisherRao};
 pub use target::{GaussianMixture, Target};

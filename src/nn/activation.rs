@@ -12,6 +12,7 @@ use crate::Real;
 /// assert!((first - (1.0 - value * value)).abs() < 1e-15 && (second + 2.0 * value * first).abs() < 1e-15);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Activation {
     /// z / (1 + e^-z), also called swish (Elfwing et al. 2018). Smooth, not monotone.
     #[default]
@@ -63,6 +64,23 @@ impl Activation {
         [value[0], first[0], second[0]]
     }
 
+    /// Whether [`slope_of_value`](Self::slope_of_value) gives σ'.
+    pub(crate) fn slope_is_of_value(self) -> bool {
+        matches!(self, Activation::Tanh | Activation::Selu | Activation::Relu | Activation::Identity)
+    }
+
+    /// σ'(z) from σ(z), to the bits of the derivative that [`Activate`] writes; of the others, something else.
+    #[inline(always)]
+    pub(crate) fn slope_of_value<A: Arith, F: Real>(self, value: F) -> F {
+        match self {
+            Activation::Tanh => A::fma(-value, value, F::one()),
+            Activation::Selu if value > F::zero() => F::of(SELU_SCALE),
+            Activation::Selu => value + F::of(SELU_SCALE_ALPHA),
+            Activation::Relu if value <= F::zero() => F::zero(),
+            _ => F::one(),
+        }
+    }
+
     /// Whether σ'' is not zero everywhere (apart from kinks).
     pub(crate) fn is_curved(self) -> bool {
         !matches!(self, Activation::Relu | Activation::Identity)
@@ -70,7 +88,7 @@ impl Activation {
 }
 
 /// What a forward pass leaves behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Record {
     /// Values only.
     Values,
@@ -167,6 +185,23 @@ impl<F: Real> Activate<'_, F> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slopes_of_values_are_the_slopes() {
+        struct Of(Activation, f32);
+        impl Kernel for Of {
+            type Output = f32;
+            fn run<A: Arith>(self) -> f32 {
+                self.0.slope_of_value::<A, f32>(self.1)
+            }
+        }
+        for activation in Activation::ALL.into_iter().filter(|a| a.slope_is_of_value()) {
+            for z in [-30.0_f32, -1.3, -0.01, 0.0, 0.4, 8.0] {
+                let [value, slope, _] = activation.jet(z);
+                assert_eq!(Isa::Portable.run(Of(activation, value)), slope, "{activation:?} at {z}");
+            }
+        }
+    }
 
     #[test]
     fn derivatives_are_difference_quotients() {

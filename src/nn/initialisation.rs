@@ -8,6 +8,7 @@ use crate::rng::Rng;
 ///
 /// With n inputs and m outputs of a layer:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Init {
     /// By the activation: LeCun for SELU, Xavier for tanh, softplus and identity, He otherwise.
     #[default]

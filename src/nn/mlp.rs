@@ -8,6 +8,7 @@ mod pass;
 mod rows;
 mod tangent;
 mod tape;
+mod trace;
 
 use ndarray::Array1;
 
@@ -33,6 +34,7 @@ use tape::lane_count;
 /// assert_eq!((net.inputs(), net.outputs(), theta.len()), (3, 2, net.n_params()));
 /// ```
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Mlp {
     inputs: usize,
     hidden: Vec<usize>,

@@ -7,11 +7,13 @@
 //! May import: `scalar`, `error`, `rng`, `field`, and the scales of `low_rank`. Knows nothing of integrators, losses or data.
 
 mod activation;
+mod film;
 mod initialisation;
 pub(crate) mod kernel;
 mod lora;
 mod mlp;
 mod network;
+mod norm;
 mod plan;
 mod potential;
 mod residual;
@@ -20,14 +22,16 @@ mod time_features;
 mod velocity;
 
 pub use activation::Activation;
+pub use film::{Film, FilmTape};
 pub use initialisation::Init;
 pub use lora::{Lora, LoraTape};
 pub use mlp::{Mlp, MlpTape};
 pub use network::{Network, Parameter};
+pub use norm::Norm;
 pub use plan::Plan;
 pub use potential::{Potential, PotentialTape};
 pub use residual::{
-    DeepNorm, DepthField, DepthReport, DepthStep, Norm, NormPlacement, Optimiser, Residual, ResidualTape,
+    DeepNorm, DepthField, DepthReport, DepthStep, NormPlacement, Optimiser, Residual, ResidualTape,
     admin_omega,
 };
 pub use spectral::{SpectralNorm, SpectralTape};

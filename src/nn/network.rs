@@ -49,6 +49,25 @@ pub trait Network<F: Real>: Sync {
         self.tape(rows)
     }
 
+    /// Workspace for [`vjp`](Self::vjp) alone, whose record may be smaller; the other derivatives still work.
+    fn gradient_tape(&self, rows: usize) -> Self::Tape {
+        self.tape(rows)
+    }
+    /// Room for one more record of such a tape; see [`exchange`](Self::exchange).
+    fn spare_record(&self, rows: usize) -> Self::Tape {
+        self.gradient_tape(rows)
+    }
+    /// Exchanges what the last forward passes left on a [`gradient_tape`](Self::gradient_tape) and in a
+    /// [`spare_record`](Self::spare_record) of as many rows: so one tape serves many points.
+    fn exchange(&self, tape: &mut Self::Tape, record: &mut Self::Tape) {
+        std::mem::swap(tape, record);
+    }
+    /// Size of such a record in bytes, if it is so small that keeping it pays beside running forward again.
+    fn record_bytes(&self, rows: usize) -> Option<usize> {
+        let _ = rows;
+        None
+    }
+
     /// The network with these parameters as a field over rows: dx/dt = g(theta, [x | t | condition]).
     fn field<'a>(&'a self, theta: &'a ArrayRef1<F>) -> VelocityField<'a, F, Self>
     where
@@ -124,6 +143,16 @@ pub trait Network<F: Real>: Sync {
         xbar: Option<&mut ArrayRef2<F>>,
         tape: &mut Self::Tape,
     ) -> Result<()>;
+
+    /// Writes to `div` the divergence `Σᵢ ∂gᵢ/∂xᵢ` over the first [`outputs`](Self::outputs) inputs at each recorded row. False,
+    /// and nothing written, where the network knows no cheaper way than one [`jvp`](Self::jvp) for each of them.
+    ///
+    /// # Errors
+    /// Shapes that do not fit.
+    fn divergence(&self, theta: &ArrayRef1<F>, div: &mut [F], tape: &mut Self::Tape) -> Result<bool> {
+        let _ = (theta, div, tape);
+        Ok(false)
+    }
 
     /// As [`vjp_of_jvp`](Self::vjp_of_jvp) along a tangent of theta as well as of x:
     /// `s = sum_rows <ybar, (dg/dtheta) dtheta + (dg/dx) dx>`; an absent tangent is zero.

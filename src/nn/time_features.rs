@@ -7,6 +7,7 @@ use crate::rng::Rng;
 /// Features of the time t, appended to a velocity network's input: all sines, then all cosines. The time
 /// itself is always kept.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum TimeFeatures {
     /// t alone.
     #[default]

@@ -17,6 +17,7 @@ use crate::Real;
 /// assert_eq!(Format::F16.round(1e5_f32), f32::INFINITY);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Format {
     /// The number type itself: no rounding.
     #[default]

@@ -5,7 +5,7 @@ use ndarray::Array1;
 use super::Parametric;
 use super::discrete::{AdjointStats, Gradient, check_times};
 use super::event;
-use super::pull::{add, dot};
+use super::pull::dot;
 use crate::integrate::{Integrator, PerComponent};
 use crate::{Error, Flow, Real, Result, Solution, State, VectorField};
 
@@ -100,70 +100,95 @@ impl<F: Real> ContinuousAdjoint<F> {
         let solved = flow.solve(t0, t1, y0.clone());
         flow.replace_dense(dense);
         let sol = solved?;
-        let (field, _) = flow.parts();
-        let (n, p) = (y0.as_slice().len(), field.params().len());
-        let lead = if self.backsolve { n } else { 0 };
-        let mut state = Array1::zeros(lead + n + p);
-        let mut cotangents = vec![y0.clone(); times.len()];
-        let mut total = F::zero();
-        for (k, (&t, cotangent)) in times.iter().zip(&mut cotangents).enumerate() {
-            cotangent.as_mut_slice().fill(F::zero());
-            let y = if t == t1 { sol.y_end().clone() } else { sol.at(t)? };
-            total += loss(k, t, &y, cotangent);
-        }
-        if self.backsolve {
-            copy(sol.y_end().as_slice(), &mut state, 0);
-        }
+        let (total, cotangents) = losses(&sol, times, y0, &mut loss)?;
+        let field = flow.parts().0;
         let mut slope = y0.clone();
         field.eval(t1, sol.y_end(), &mut slope);
-        let mut end = y0.clone();
-        end.as_mut_slice().fill(F::zero());
-        times
-            .iter()
-            .zip(&cotangents)
-            .filter(|(t, _)| **t == t1)
-            .for_each(|(_, c)| add(F::one(), c, &mut end));
-        let in_t1 = dot(&end, &slope);
+        let at_end = times.iter().zip(&cotangents).filter(|(t, _)| **t == t1);
+        let in_t1 = at_end.map(|(_, c)| dot(c, &slope)).sum();
+        let Way { lambda, theta, evals, pulls } =
+            self.way_back(field, back, &sol, (t0, times), &cotangents)?;
+        flow.parts().0.eval(t0, y0, &mut slope);
+        let steps = sol.stats.accepted;
+        let stats = AdjointStats {
+            steps,
+            stored: if self.backsolve { 1 } else { steps },
+            evals: sol.stats.evals + evals + 2,
+            pulls,
+            ..AdjointStats::default()
+        };
+        Ok(Gradient { loss: total, t0: -dot(&lambda, &slope), t1: in_t1, y0: lambda, theta, stats })
+    }
+
+    /// Solves the adjoint equation from the last time to `t0`, adding the cotangents at their times.
+    fn way_back<V, B, S>(
+        &self,
+        field: &mut V,
+        back: B,
+        sol: &Solution<S>,
+        (t0, times): (F, &[F]),
+        cotangents: &[S],
+    ) -> Result<Way<S>>
+    where
+        S: State<Elem = F>,
+        V: Parametric<S>,
+        B: Integrator<Array1<F>>,
+    {
+        let end = sol.y_end();
+        let (n, p) = (end.as_slice().len(), field.params().len());
+        let lead = if self.backsolve { n } else { 0 };
+        let mut state = Array1::zeros(lead + n + p);
+        state.iter_mut().take(lead).zip(end.as_slice()).for_each(|(to, &from)| *to = from);
         let backward = Backward {
             field,
-            solution: (!self.backsolve).then_some(&sol),
-            scratch: [y0.clone(), y0.clone(), y0.clone()],
+            solution: (!self.backsolve).then_some(sol),
+            scratch: [end.clone(), end.clone(), end.clone()],
             theta_bar: vec![F::zero(); p],
             pulls: 0,
         };
-        let mut flow_back = Flow::new(backward, back).rtol(self.rtol).atol(self.atol.clone()).save_last();
-        let mut evals = sol.stats.evals;
+        let mut flow = Flow::new(backward, back).rtol(self.rtol).atol(self.atol.clone()).save_last();
+        let mut evals = 0;
         for k in (0..times.len()).rev() {
-            let mut row = state.as_mut_slice()[lead..lead + n].iter_mut();
-            cotangents[k].as_slice().iter().for_each(|&c| {
-                if let Some(l) = row.next() {
-                    *l += c;
-                }
-            });
+            let lambda = state.iter_mut().skip(lead).zip(cotangents[k].as_slice());
+            lambda.for_each(|(l, &c)| *l += c);
             let to = if k == 0 { t0 } else { times[k - 1] };
             if to != times[k] {
-                let part = flow_back.solve(times[k], to, state)?;
+                let part = flow.solve(times[k], to, state)?;
                 evals += part.stats.evals;
                 state = part.y_end().clone();
             }
         }
-        let pulls = flow_back.field().pulls;
-        drop(flow_back);
         let all = State::as_slice(&state);
-        let mut bar = y0.clone();
-        bar.standardise();
-        bar.as_mut_slice().copy_from_slice(&all[lead..lead + n]);
+        let mut lambda = end.clone();
+        lambda.as_mut_slice().copy_from_slice(&all[lead..lead + n]);
         let theta = Array1::from_vec(all[lead + n..].to_vec());
-        flow.parts().0.eval(t0, y0, &mut slope);
-        let steps = sol.stats.accepted;
-        let stored = if self.backsolve { 1 } else { steps };
-        let stats = AdjointStats { steps, repeated: 0, stored, evals, pulls };
-        Ok(Gradient { loss: total, t0: -dot(&bar, &slope), t1: in_t1, y0: bar, theta, stats })
+        Ok(Way { lambda, theta, evals, pulls: flow.field().pulls })
     }
 }
 
-fn copy<F: Real>(from: &[F], to: &mut Array1<F>, at: usize) {
-    to.iter_mut().skip(at).zip(from).for_each(|(to, &from)| *to = from);
+/// What the way back arrives with.
+struct Way<S: State> {
+    lambda: S,
+    theta: Array1<S::Elem>,
+    evals: u64,
+    pulls: u64,
+}
+
+/// The losses' sum, and their cotangents.
+fn losses<S, L>(sol: &Solution<S>, times: &[S::Elem], y0: &S, loss: &mut L) -> Result<(S::Elem, Vec<S>)>
+where
+    S: State,
+    L: FnMut(usize, S::Elem, &S, &mut S) -> S::Elem,
+{
+    let mut cotangents = vec![y0.clone(); times.len()];
+    let mut total = S::Elem::of(0.0);
+    for (k, (&t, cotangent)) in times.iter().zip(&mut cotangents).enumerate() {
+        cotangent.standardise();
+        cotangent.as_mut_slice().fill(S::Elem::of(0.0));
+        let y = if Some(&t) == times.last() { sol.y_end().clone() } else { sol.at(t)? };
+        total += loss(k, t, &y, cotangent);
+    }
+    Ok((total, cotangents))
 }
 
 /// `(λ, θ̄)`, or `(y, λ, θ̄)` where no solution is given, as a field; `θ̄` gathers with the sign of backward time.
@@ -204,15 +229,18 @@ impl<V: Parametric<S>, S: State> VectorField<Array1<S::Elem>> for Backward<'_, V
             return da.fill(num_traits::Float::nan());
         }
         let [y, lambda, out] = &mut self.scratch;
-        let mut rest = da;
-        if self.solution.is_none() {
-            self.field.eval(t, y, out);
-            rest[..n].copy_from_slice(out.as_slice());
-            rest = &mut rest[n..];
-        }
-        let (to_lambda, to_theta) = rest.split_at_mut(n);
         self.theta_bar.fill(S::Elem::of(0.0));
-        self.field.vjp(t, y, lambda, out, &mut self.theta_bar);
+        let rest = if self.solution.is_some() {
+            self.field.vjp(t, y, lambda, out, &mut self.theta_bar);
+            da
+        } else {
+            self.field.record(0, t, y, out);
+            let (to_y, rest) = da.split_at_mut(n);
+            to_y.copy_from_slice(out.as_slice());
+            self.field.vjp_recorded(0, t, y, lambda, out, &mut self.theta_bar);
+            rest
+        };
+        let (to_lambda, to_theta) = rest.split_at_mut(n);
         self.pulls += 1;
         to_lambda.iter_mut().zip(out.as_slice()).for_each(|(d, &j)| *d = -j);
         to_theta.iter_mut().zip(&self.theta_bar).for_each(|(d, &j)| *d = -j);

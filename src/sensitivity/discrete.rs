@@ -1,12 +1,13 @@
 //! The exact reverse of the steps that were taken.
 
 use ndarray::Array1;
-use num_traits::Float as _;
 
 use super::Parametric;
-use super::checkpoints::{Checkpoints, advance};
-use super::event::{self, Crossing};
-use super::pull::{PullWork, Reversible, add, dot};
+use super::checkpoints::Checkpoints;
+use super::event;
+use super::pull::{PullWork, Reversible, dot};
+use super::reverse::Sweep;
+use super::run::Run;
 use crate::{Error, Flow, Real, Result, State};
 
 /// A loss with its derivatives.
@@ -37,6 +38,8 @@ pub struct AdjointStats {
     pub repeated: u64,
     /// States that were kept at a time, at most.
     pub stored: u64,
+    /// Evaluations whose records were kept from the forward run on, so that they were not repeated.
+    pub recorded: u64,
     /// Evaluations of the field, forward and in reverse.
     pub evals: u64,
     /// Pull-backs of the field.
@@ -47,7 +50,12 @@ pub struct AdjointStats {
 ///
 /// The steps' sizes are held fixed (a controller is not differentiated). The run's steps end at each of the loss' times.
 /// States are kept as [`Checkpoints`] say, beside which there is one cotangent for each of the loss' times and the workspace
-/// of one step. The derivatives with respect to `t0` and `t1` are those of the solution: the field at the ends.
+/// of one step. With [`Checkpoints::All`], a field that can (a [`NeuralField`](super::NeuralField)) also records the stages of an
+/// explicit method as they are evaluated, as far as they go into [`records`](Self::records): the way back then evaluates
+/// nothing again. The derivatives with respect to `t0` and `t1` are those of the solution: the field at the ends.
+///
+/// Explicit Runge–Kutta and Rosenbrock methods. The latter's matrix is part of the map that is reversed, which takes second
+/// derivatives of the field: exact ones of a [`Formula`](crate::Formula) and of a network.
 ///
 /// ```
 /// use flowfield::sensitivity::DiscreteAdjoint;
@@ -66,24 +74,10 @@ pub struct AdjointStats {
 #[derive(Debug)]
 pub struct DiscreteAdjoint<S: State> {
     checkpoints: Checkpoints,
-    run: Tape<S>,
+    records: usize,
+    run: Run<S>,
     work: PullWork<S>,
-}
-
-/// What is known of the forward run.
-#[derive(Debug)]
-struct Tape<S: State> {
-    /// Start and size of each step.
-    steps: Vec<(S::Elem, S::Elem)>,
-    /// Steps before each of the loss' times, and the loss' cotangents there.
-    marks: Vec<usize>,
-    cotangents: Vec<S>,
-    /// Kept states by their steps; the first `kept` of them are in use.
-    states: Vec<(usize, S)>,
-    kept: usize,
-    most: usize,
-    end: Option<S>,
-    evals: u64,
+    spare: Vec<S>,
 }
 
 impl<S: State> Default for DiscreteAdjoint<S> {
@@ -92,40 +86,32 @@ impl<S: State> Default for DiscreteAdjoint<S> {
     }
 }
 
-impl<S: State> Tape<S> {
-    fn keep(&mut self, step: usize, y: &S) {
-        match self.states.get_mut(self.kept) {
-            Some(slot) => {
-                slot.0 = step;
-                slot.1.clone_from(y);
-            }
-            None => self.states.push((step, y.clone())),
-        }
-        self.kept += 1;
-        self.most = self.most.max(self.kept);
-    }
-}
+/// Bytes of records unless set: a hundred small networks' evaluations, and no burden on any machine.
+const RECORDS: usize = 64 << 20;
 
 impl<S: State> DiscreteAdjoint<S> {
     /// The adjoint that keeps all states.
     pub fn new() -> Self {
-        let run = Tape {
-            steps: Vec::new(),
-            marks: Vec::new(),
-            cotangents: Vec::new(),
-            states: Vec::new(),
-            kept: 0,
-            most: 0,
-            end: None,
-            evals: 0,
-        };
-        DiscreteAdjoint { checkpoints: Checkpoints::All, run, work: PullWork::default() }
+        DiscreteAdjoint {
+            checkpoints: Checkpoints::All,
+            records: RECORDS,
+            run: Run::default(),
+            work: PullWork::default(),
+            spare: Vec::new(),
+        }
     }
 
     /// Which states are kept.
     #[must_use]
     pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
         self.checkpoints = checkpoints;
+        self
+    }
+
+    /// How many bytes of records of the field's evaluations may be kept beside all states (64 MiB unless set; 0: none).
+    #[must_use]
+    pub fn records(mut self, bytes: usize) -> Self {
+        self.records = bytes;
         self
     }
 
@@ -136,7 +122,7 @@ impl<S: State> DiscreteAdjoint<S> {
     ///
     /// # Errors
     /// What the solve refuses; no times; too little memory for one state; an event that ends the run before the last time
-    /// or changes the state.
+    /// or changes the state; a mass matrix.
     pub fn gradient<V, I, L>(
         &mut self,
         flow: &mut Flow<'_, V, I, S>,
@@ -153,9 +139,13 @@ impl<S: State> DiscreteAdjoint<S> {
         if flow.watches().1 {
             return Err(event::changes_state());
         }
-        let value = self.forward(flow, t0, times, y0, &mut loss)?;
-        let mut end = vec![S::Elem::of(0.0); flow.parts().0.params().len()];
-        self.reverse(flow, t0, y0, &mut end, value)
+        let Some(&last) = times.last() else { return Err(Error::Empty { what: "the list of times" }) };
+        check_times(t0, last, times)?;
+        self.start(flow, y0)?;
+        let first = flow.first_step_size();
+        let value = self.run.losses(flow, t0, times, y0, &mut loss);
+        flow.replace_first_step(first);
+        self.reverse(flow, t0, y0, value?)
     }
 
     /// The gradient of `loss(t, y, ybar)` at the first event that ends the run, by the implicit function theorem: with the
@@ -182,136 +172,51 @@ impl<S: State> DiscreteAdjoint<S> {
         I: Reversible<S>,
         L: FnMut(S::Elem, &S, &mut S) -> (S::Elem, S::Elem),
     {
+        let missed = || Error::EventNotReached { t1: t1.f64() };
         match flow.watches() {
             (_, true) => return Err(event::changes_state()),
-            (false, _) => return Err(Error::EventNotReached { t1: t1.f64() }),
+            (false, _) => return Err(missed()),
             _ => {}
         }
-        self.clear();
-        let slots = self.checkpoints.slots(bytes_of(y0))?;
-        let first = flow.replace_first_step(None);
+        self.start(flow, y0)?;
+        let first = flow.first_step_size();
+        let fired = self.run.segment(flow, (t0, t1), y0);
         flow.replace_first_step(first);
-        let fired = self.segment(flow, (t0, t1), y0, slots);
-        flow.replace_first_step(first);
-        let fired = fired?;
-        let Some(crossing) = fired else { return Err(Error::EventNotReached { t1: t1.f64() }) };
+        let crossing = fired?.ok_or_else(missed)?;
+        let end = self.run.end.take().ok_or_else(missed)?;
         let mut cotangent = y0.clone();
         cotangent.as_mut_slice().fill(S::Elem::of(0.0));
-        let Some(end) = self.run.end.take() else { return Err(Error::EventNotReached { t1: t1.f64() }) };
         let (value, in_time) = loss(crossing.t, &end, &mut cotangent);
         event::saltation(flow, &crossing, &end, in_time, &mut cotangent)?;
         self.run.end = Some(end);
-        self.run.marks.push(self.run.steps.len());
-        self.run.cotangents.push(cotangent);
-        let mut theta_bar = vec![S::Elem::of(0.0); flow.parts().0.params().len()];
-        let mut gradient = self.reverse(flow, t0, y0, &mut theta_bar, value)?;
+        self.run.look_at(cotangent);
+        let mut gradient = self.reverse(flow, t0, y0, value)?;
         // The end is where the event is.
         gradient.t1 = S::Elem::of(0.0);
         Ok(gradient)
     }
 
-    fn clear(&mut self) {
-        self.run.steps.clear();
-        self.run.marks.clear();
-        (self.run.kept, self.run.most, self.run.evals) = (0, 0, 0);
+    /// Forgets the last run.
+    fn start<V, I>(&mut self, flow: &mut Flow<'_, V, I, S>, y0: &S) -> Result<()>
+    where
+        V: Parametric<S>,
+        I: Reversible<S>,
+    {
+        let field = flow.parts().0;
+        if field.mass().is_some() {
+            return Err(Error::Unsupported {
+                what: "a discrete adjoint",
+                with: "a mass matrix",
+                instead: "take ForwardSensitivity, or write the equations without it",
+            });
+        }
         (self.work.evals, self.work.pulls) = (0, 0);
-    }
-
-    /// The run, its losses and their cotangents.
-    fn forward<V, I, L>(
-        &mut self,
-        flow: &mut Flow<'_, V, I, S>,
-        t0: S::Elem,
-        times: &[S::Elem],
-        y0: &S,
-        loss: &mut L,
-    ) -> Result<S::Elem>
-    where
-        V: Parametric<S>,
-        I: Reversible<S>,
-        L: FnMut(usize, S::Elem, &S, &mut S) -> S::Elem,
-    {
-        self.clear();
-        let Some(&last) = times.last() else { return Err(Error::Empty { what: "the list of times" }) };
-        check_times(t0, last, times)?;
-        let slots = self.checkpoints.slots(bytes_of(y0))?;
-        let zero = S::Elem::of(0.0);
-        self.run.cotangents.truncate(times.len());
-        self.run.cotangents.resize_with(times.len(), || y0.clone());
-        let (mut t, mut value) = (t0, zero);
-        let mut y = y0.clone();
-        y.standardise();
-        let first = flow.replace_first_step(None);
-        flow.replace_first_step(first);
-        for (k, &at) in times.iter().enumerate() {
-            if at != t {
-                let fired = self.segment(flow, (t, at), &y, slots);
-                if let Ok(Some(_)) | Err(_) = fired {
-                    flow.replace_first_step(first);
-                    return Err(fired.err().unwrap_or_else(event::ends_early));
-                }
-                if let Some(end) = &self.run.end {
-                    y.clone_from(end);
-                }
-                t = at;
-            }
-            let cotangent = &mut self.run.cotangents[k];
-            if !cotangent.same_shape(&y) {
-                cotangent.clone_from(&y);
-            }
-            cotangent.as_mut_slice().fill(zero);
-            value += loss(k, t, &y, cotangent);
-            self.run.marks.push(self.run.steps.len());
+        self.run.clear(self.checkpoints, y0)?;
+        let plain = flow.watches() == (false, false) && self.checkpoints == Checkpoints::All;
+        if let (true, Some(stages)) = (plain, I::stages()) {
+            self.run.records.open(flow.parts().0, y0, stages, self.records);
         }
-        flow.replace_first_step(first);
-        self.run.end = Some(y);
-        Ok(value)
-    }
-
-    /// One part of the run; its end goes to `self.run.end`. The event that ended it, if one did.
-    fn segment<V, I>(
-        &mut self,
-        flow: &mut Flow<'_, V, I, S>,
-        (from, to): (S::Elem, S::Elem),
-        y: &S,
-        slots: Option<usize>,
-    ) -> Result<Option<Crossing<S::Elem>>>
-    where
-        V: Parametric<S>,
-        I: Reversible<S>,
-    {
-        let checkpoints = self.checkpoints;
-        let mut run = flow.stepper(from, to, y.clone())?;
-        let mut before = y.clone();
-        let mut longest = S::Elem::of(0.0);
-        loop {
-            before.clone_from(run.y());
-            let t = run.t();
-            if !run.advance()? {
-                break;
-            }
-            let step = self.run.steps.len();
-            let keep = match (checkpoints, slots) {
-                (Checkpoints::Every(k), _) => step.is_multiple_of(k),
-                (_, None) => true,
-                (_, Some(_)) => step == 0,
-            };
-            if keep {
-                self.run.keep(step, &before);
-            }
-            let h = run.t() - t;
-            longest = if h.abs() > longest { h.abs() } else { longest };
-            self.run.steps.push((t, h));
-        }
-        let crossing = run.events().last().map(|o| Crossing { event: o.event, t: run.t() });
-        let (end, evals, reached) = (run.y().clone(), run.stats().evals, run.t() == to);
-        self.run.evals += evals;
-        self.run.end = Some(end);
-        if longest > S::Elem::of(0.0) {
-            // The next part begins where this one has got to, not from scratch.
-            flow.replace_first_step(Some(longest));
-        }
-        Ok(crossing.filter(|c| flow.is_terminal(c.event) && (!reached || c.t == to)))
+        Ok(())
     }
 
     /// The sweep back over all steps.
@@ -320,7 +225,6 @@ impl<S: State> DiscreteAdjoint<S> {
         flow: &mut Flow<'_, V, I, S>,
         t0: S::Elem,
         y0: &S,
-        theta_bar: &mut [S::Elem],
         loss: S::Elem,
     ) -> Result<Gradient<S>>
     where
@@ -331,119 +235,32 @@ impl<S: State> DiscreteAdjoint<S> {
         let mut bar = y0.clone();
         bar.standardise();
         bar.as_mut_slice().fill(S::Elem::of(0.0));
-        self.take_losses(n, &mut bar);
+        self.run.take_losses(n, &mut bar);
         let (field, integrator) = flow.parts();
+        let mut theta = Array1::zeros(field.params().len());
         let mut slope = bar.clone();
         let mut t1 = S::Elem::of(0.0);
-        if let (Some(end), Some(&(t, h))) = (&self.run.end, self.run.steps.last()) {
-            field.eval(t + h, end, &mut slope);
+        if n > 0 {
+            self.run.slope_at_end(field, &mut slope);
             t1 = dot(&bar, &slope);
         }
-        let slots = self.checkpoints.slots(bytes_of(y0))?;
-        let mut sweep = Sweep { field, integrator, theta_bar, repeated: 0 };
-        let mut left = n;
-        while left > 0 {
-            self.one_back(&mut sweep, &mut left, slots, &mut bar)?;
-            self.take_losses(left, &mut bar);
-        }
+        self.work.free = self.run.records.used();
+        let (run, work, spare) = (&mut self.run, &mut self.work, &mut self.spare);
+        let theta_bar = theta.as_slice_mut().unwrap_or_default();
+        let mut sweep = Sweep { run, work, spare, field, integrator, theta_bar, repeated: 0 };
+        sweep.all(n, &mut bar)?;
         let repeated = sweep.repeated;
-        let field = sweep.field;
-        field.eval(t0, y0, &mut slope);
+        self.run.slope_at_start(field, (t0, y0), &mut slope);
         let stats = AdjointStats {
             steps: n as u64,
             repeated,
             stored: self.run.most as u64,
+            recorded: self.run.records.used() as u64,
             evals: self.run.evals + self.work.evals,
             pulls: self.work.pulls,
         };
-        let theta = Array1::from_vec(theta_bar.to_vec());
         Ok(Gradient { loss, t0: -dot(&bar, &slope), t1, y0: bar, theta, stats })
     }
-
-    /// Adds the cotangents of losses at the start of step `at`.
-    fn take_losses(&self, at: usize, bar: &mut S) {
-        let here = self.run.marks.iter().zip(&self.run.cotangents).filter(|(m, _)| **m == at);
-        here.for_each(|(_, c)| add(S::Elem::of(1.0), c, bar));
-    }
-
-    /// Pulls back step `left - 1`, keeping the states that the checkpoints say on the way there.
-    fn one_back<V, I>(
-        &mut self,
-        sweep: &mut Sweep<'_, V, I, S::Elem>,
-        left: &mut usize,
-        slots: Option<usize>,
-        bar: &mut S,
-    ) -> Result<()>
-    where
-        V: Parametric<S>,
-        I: Reversible<S>,
-    {
-        let step = *left - 1;
-        loop {
-            let (from, kept) = (self.run.states[self.run.kept - 1].0, self.run.kept);
-            if from == step {
-                break;
-            }
-            let to = match slots {
-                // All that lie between are wanted, one after another.
-                None => from + 1,
-                Some(s) if s > kept => from + advance(*left - from, s - kept + 1),
-                Some(_) => step,
-            };
-            let mut y = self.run.states[kept - 1].1.clone();
-            self.again(sweep, from, to, &mut y)?;
-            if slots.is_none_or(|s| s > kept) {
-                self.run.keep(to, &y);
-            } else {
-                // No room: from the last kept state straight to this step.
-                let (t, h) = self.run.steps[step];
-                I::pull(&mut self.work, sweep.field, t, h, &y, bar, sweep.theta_bar);
-                *left = step;
-                return Ok(());
-            }
-        }
-        let (t, h) = self.run.steps[step];
-        let y = &self.run.states[self.run.kept - 1].1;
-        I::pull(&mut self.work, sweep.field, t, h, y, bar, sweep.theta_bar);
-        self.run.kept -= 1;
-        *left = step;
-        Ok(())
-    }
-
-    /// Takes steps `from .. to` again.
-    fn again<V, I>(
-        &mut self,
-        sweep: &mut Sweep<'_, V, I, S::Elem>,
-        from: usize,
-        to: usize,
-        y: &mut S,
-    ) -> Result<()>
-    where
-        V: Parametric<S>,
-        I: Reversible<S>,
-    {
-        let mut next = y.clone();
-        for &(t, h) in &self.run.steps[from..to] {
-            sweep.integrator.accept(false);
-            let field = &mut crate::field::Counted { field: &mut *sweep.field, evals: &mut self.run.evals };
-            sweep.integrator.step(field, t, h, y, &mut next)?;
-            std::mem::swap(y, &mut next);
-            sweep.repeated += 1;
-        }
-        Ok(())
-    }
-}
-
-/// What the sweep back needs of the flow.
-struct Sweep<'a, V, I, F> {
-    field: &'a mut V,
-    integrator: &'a mut I,
-    theta_bar: &'a mut [F],
-    repeated: u64,
-}
-
-fn bytes_of<S: State>(y: &S) -> usize {
-    std::mem::size_of_val(y.as_slice()).max(1)
 }
 
 /// The times must go in one direction, away from `t0`.

@@ -40,8 +40,25 @@ pub(super) fn saltation<V: Parametric<S>, I, S: State>(
 ) -> Result<()> {
     let mut slope = y.clone();
     flow.parts().0.eval(at.t, y, &mut slope);
-    let mut normal = y.clone();
-    let mut moved = y.clone();
+    let (normal, in_time) = derivatives(flow, at, y);
+    let across = in_time + dot(&normal, &slope);
+    let size = (dot(&normal, &normal) * dot(&slope, &slope)).sqrt() + in_time.abs();
+    let least = S::Elem::of(100.0) * S::Elem::EPS.cbrt().powi(2) * size;
+    if across.is_nan() || across.abs() <= least || is_flat(flow, at, y, &slope) {
+        return Err(Error::GrazingEvent { event: at.event, t: at.t.f64(), speed: across.f64() });
+    }
+    let along = (loss_in_time + dot(cotangent, &slope)) / across;
+    add(-along, &normal, cotangent);
+    Ok(())
+}
+
+/// `g_y` and `g_t` by central differences.
+fn derivatives<V: Parametric<S>, I, S: State>(
+    flow: &mut Flow<'_, V, I, S>,
+    at: &Crossing<S::Elem>,
+    y: &S,
+) -> (S, S::Elem) {
+    let (mut normal, mut moved) = (y.clone(), y.clone());
     let root = S::Elem::EPS.cbrt();
     for i in 0..y.as_slice().len() {
         let value = y.as_slice()[i];
@@ -57,12 +74,28 @@ pub(super) fn saltation<V: Parametric<S>, I, S: State>(
     let step = root * (S::Elem::of(1.0) + at.t.abs());
     let (b, a) = (at.t + step, at.t - step);
     let in_time = (flow.event_value(at.event, b, y) - flow.event_value(at.event, a, y)) / (b - a);
-    let across = in_time + dot(&normal, &slope);
-    let size = (dot(&normal, &normal) * dot(&slope, &slope)).sqrt() + in_time.abs();
-    if across.is_nan() || across.abs() <= S::Elem::of(100.0) * root * root * size {
-        return Err(Error::GrazingEvent { event: at.event, t: at.t.f64(), speed: across.f64() });
-    }
-    let along = (loss_in_time + dot(cotangent, &slope)) / across;
-    add(-along, &normal, cotangent);
-    Ok(())
+    (normal, in_time)
+}
+
+/// Whether the event's function has a multiple zero along the solution: a difference quotient over half the distance is then
+/// another one.
+fn is_flat<V: Parametric<S>, I, S: State>(
+    flow: &mut Flow<'_, V, I, S>,
+    at: &Crossing<S::Elem>,
+    y: &S,
+    slope: &S,
+) -> bool {
+    let largest = |x: &S| x.as_slice().iter().fold(S::Elem::of(0.0), |m, x| m.max(x.abs()));
+    let far = S::Elem::EPS.cbrt() * (S::Elem::of(1.0) + largest(y)) / (S::Elem::of(1.0) + largest(slope));
+    let mut moved = y.clone();
+    let mut quotient = |by: S::Elem| {
+        let mut side = |by: S::Elem| {
+            moved.clone_from(y);
+            add(by, slope, &mut moved);
+            flow.event_value(at.event, at.t + by, &moved)
+        };
+        (side(by) - side(-by)) / (by + by)
+    };
+    let (whole, half) = (quotient(far), quotient(S::Elem::of(0.5) * far));
+    (whole - half).abs() > S::Elem::of(0.5) * whole.abs().max(half.abs())
 }

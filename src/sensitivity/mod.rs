@@ -2,7 +2,7 @@
 //!
 //! | way | exact derivative of | memory | where |
 //! |---|---|---|---|
-//! | [`DiscreteAdjoint`] | the steps taken | stated: [`Checkpoints`] | explicit Runge–Kutta methods; the default |
+//! | [`DiscreteAdjoint`] | the steps taken | stated: [`Checkpoints`] | explicit Runge–Kutta and Rosenbrock methods; the default |
 //! | [`ContinuousAdjoint`], interpolating | the solution, to tolerance | the forward steps' interpolants | any method either way, stiff ones too |
 //! | [`ContinuousAdjoint`], backsolve | the solution, if it can be solved backwards | one state | nothing dissipative |
 //! | [`ForwardSensitivity`] | the solution, to tolerance | `n (n + p)` numbers | few parameters |
@@ -23,6 +23,8 @@ mod forward;
 mod least_squares;
 mod neural;
 mod pull;
+mod reverse;
+mod run;
 mod vjp;
 
 pub use checkpoints::Checkpoints;
@@ -32,7 +34,7 @@ pub use fit::Fit;
 pub use forward::{ForwardSensitivity, Sensitivities};
 pub use least_squares::LeastSquares;
 pub use neural::NeuralField;
-pub use pull::{PullWork, Reversible};
+pub use pull::{PullWork, Reversible, Stages, Step};
 pub use vjp::WithVjp;
 
 pub use crate::parametric::Parametric;

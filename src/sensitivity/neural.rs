@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array1, Array2, ArrayRef1, s};
+use ndarray::{Array1, Array2, ArrayRef1, ArrayViewMut1, s};
 
 use super::Parametric;
 use crate::nn::Network;
@@ -26,33 +26,44 @@ use crate::{Error, Real, Result, VectorField};
 pub struct NeuralField<'a, F: Real, N: Network<F>> {
     net: &'a N,
     theta: Array1<F>,
-    theta_bar: Array1<F>,
     direction: Array1<F>,
-    work: Option<Work<F>>,
-    /// Workspace of a plain evaluation, and one record for each slot.
-    lean: Option<N::Tape>,
-    tapes: Vec<N::Tape>,
+    work: Option<Work<F, N::Tape>>,
+    /// The slot of the next record, while evaluations are recorded.
+    next: Option<usize>,
 }
 
-struct Work<F> {
+struct Work<F, T> {
     rows: usize,
-    /// Rows `[x | t]`, and a cotangent or tangent of them.
+    /// Rows `[x | t]`, a tangent and a cotangent of them.
     input: Array2<F>,
-    other: Array2<F>,
+    tangent: Array2<F>,
+    cotangent: Array2<F>,
+    /// Workspace of plain evaluations, of reverse mode, and of the other derivatives.
+    lean: Option<T>,
+    main: Option<T>,
+    full: Option<T>,
+    slots: Vec<Slot<F, T>>,
+}
+
+/// The record of an evaluation, and its value.
+struct Slot<F, T> {
+    record: T,
+    value: Array2<F>,
+}
+
+impl<F: Real, T> Work<F, T> {
+    fn new(rows: usize, inputs: usize) -> Self {
+        let zeros = || Array2::zeros((rows, inputs));
+        let (input, tangent, cotangent) = (zeros(), zeros(), zeros());
+        Work { rows, input, tangent, cotangent, lean: None, main: None, full: None, slots: Vec::new() }
+    }
 }
 
 impl<'a, F: Real, N: Network<F>> NeuralField<'a, F, N> {
     /// The field of `net` with parameters `theta`.
     pub fn new(net: &'a N, theta: &ArrayRef1<F>) -> Self {
-        NeuralField {
-            net,
-            theta: theta.to_owned(),
-            theta_bar: Array1::zeros(theta.len()),
-            direction: Array1::zeros(theta.len()),
-            work: None,
-            lean: None,
-            tapes: Vec::new(),
-        }
+        let direction = Array1::zeros(theta.len());
+        NeuralField { net, theta: theta.to_owned(), direction, work: None, next: None }
     }
 
     /// Whether the network has an input for the time.
@@ -60,74 +71,99 @@ impl<'a, F: Real, N: Network<F>> NeuralField<'a, F, N> {
         self.net.inputs() > self.net.outputs()
     }
 
-    /// Makes room for `slots` records of batches like `x`.
-    fn prepare(&mut self, slots: usize, x: &Array2<F>) {
+    /// Makes room for batches like `x`, with `[x | t]` in place if the network wants it.
+    fn place(&mut self, t: F, x: &Array2<F>) {
         let rows = x.nrows();
         if self.work.as_ref().is_none_or(|w| w.rows != rows) {
-            let zeros = || Array2::zeros((rows, self.net.inputs()));
-            self.work = Some(Work { rows, input: zeros(), other: zeros() });
-            self.tapes.clear();
-            self.lean = None;
+            self.work = Some(Work::new(rows, self.net.inputs()));
         }
-        while self.tapes.len() < slots {
-            self.tapes.push(self.net.tape(rows));
+        let timed = self.timed();
+        if let Some(w) = self.work.as_mut().filter(|_| timed) {
+            w.input.slice_mut(s![.., ..x.ncols()]).assign(x);
+            w.input.column_mut(x.ncols()).fill(t);
         }
     }
 
     /// The network at a point: recorded in a slot, or without a record.
     fn forward(&mut self, slot: Option<usize>, t: F, x: &Array2<F>, dx: &mut Array2<F>) -> Result<()> {
-        self.prepare(slot.map_or(0, |s| s + 1), x);
-        let timed = self.timed();
+        self.place(t, x);
+        let (timed, net) = (self.timed(), self.net);
         let Some(w) = &mut self.work else { return Ok(()) };
-        let tape = match slot {
-            Some(slot) => &mut self.tapes[slot],
-            None => self.lean.get_or_insert_with(|| self.net.lean_tape(w.rows)),
+        let input = if timed { &w.input } else { x };
+        let Some(slot) = slot else {
+            let lean = w.lean.get_or_insert_with(|| net.lean_tape(w.rows));
+            return net.forward(&self.theta, input, dx, lean);
         };
-        if !timed {
-            return self.net.forward(&self.theta, x, dx, tape);
+        let main = w.main.get_or_insert_with(|| net.gradient_tape(w.rows));
+        while w.slots.len() <= slot {
+            w.slots.push(Slot { record: net.spare_record(w.rows), value: dx.clone() });
         }
-        let d = x.ncols();
-        w.input.slice_mut(s![.., ..d]).assign(x);
-        w.input.column_mut(d).fill(t);
-        self.net.forward(&self.theta, &w.input, dx, tape)
+        let slot = &mut w.slots[slot];
+        net.exchange(main, &mut slot.record);
+        let done = net.forward(&self.theta, input, dx, main);
+        net.exchange(main, &mut slot.record);
+        slot.value.assign(dx);
+        done
     }
 
     fn pull(&mut self, slot: usize, lambda: &Array2<F>, xbar: &mut Array2<F>, out: &mut [F]) -> Result<()> {
-        let timed = self.timed();
-        let Some(w) = &mut self.work else { return Ok(()) };
-        self.theta_bar.fill(F::zero());
-        let (theta, bar, tape) = (&self.theta, &mut self.theta_bar, &mut self.tapes[slot]);
+        let (timed, net) = (self.timed(), self.net);
+        let Some(Work { main: Some(main), slots, cotangent, .. }) = &mut self.work else { return Ok(()) };
+        let record = &mut slots[slot].record;
+        net.exchange(main, record);
+        let wide = if timed { &mut *cotangent } else { &mut *xbar };
+        let mut bar = ArrayViewMut1::from(out);
+        let done = net.vjp(&self.theta, lambda, Some(&mut bar), Some(wide), main);
+        net.exchange(main, record);
         if timed {
-            self.net.vjp(theta, lambda, Some(bar), Some(&mut w.other), tape)?;
             let d = xbar.ncols();
-            xbar.assign(&w.other.slice(s![.., ..d]));
-        } else {
-            self.net.vjp(theta, lambda, Some(bar), Some(xbar), tape)?;
+            xbar.assign(&cotangent.slice(s![.., ..d]));
         }
-        out.iter_mut().zip(&self.theta_bar).for_each(|(o, &b)| *o += b);
-        Ok(())
+        done
     }
 
-    fn push(&mut self, dx: &Array2<F>, dtheta: &[F], out: &mut Array2<F>) -> Result<()> {
-        let timed = self.timed();
+    /// Records a point for the derivatives beyond reverse mode, and puts a tangent `[dx | dt]` in place.
+    fn look_at(
+        &mut self,
+        (t, x): (F, &Array2<F>),
+        (dt, dx): (F, &Array2<F>),
+        out: &mut Array2<F>,
+    ) -> Result<()> {
+        self.place(t, x);
+        let (timed, net) = (self.timed(), self.net);
         let Some(w) = &mut self.work else { return Ok(()) };
-        self.direction.iter_mut().zip(dtheta).for_each(|(t, &d)| *t = d);
-        let (theta, tape) = (&self.theta, &mut self.tapes[0]);
-        if !timed {
-            return self.net.jvp(theta, Some(&self.direction), Some(dx), out, tape);
+        w.tangent.slice_mut(s![.., ..dx.ncols()]).assign(dx);
+        if timed {
+            w.tangent.column_mut(dx.ncols()).fill(dt);
         }
-        w.other.slice_mut(s![.., ..dx.ncols()]).assign(dx);
-        w.other.column_mut(dx.ncols()).fill(F::zero());
-        self.net.jvp(theta, Some(&self.direction), Some(&w.other), out, tape)
+        let full = w.full.get_or_insert_with(|| net.tape(w.rows));
+        net.forward(&self.theta, if timed { &w.input } else { x }, out, full)
+    }
+
+    fn push(&mut self, dtheta: &[F], out: &mut Array2<F>) -> Result<()> {
+        let Some(Work { full: Some(full), tangent, .. }) = &mut self.work else { return Ok(()) };
+        self.direction.fill(F::zero());
+        self.direction.iter_mut().zip(dtheta).for_each(|(t, &d)| *t = d);
+        self.net.jvp(&self.theta, Some(&self.direction), Some(tangent), out, full)
+    }
+
+    fn pull_tangent(&mut self, lambda: &Array2<F>, xbar: &mut Array2<F>, out: &mut [F]) -> Result<()> {
+        let Some(Work { full: Some(full), tangent, cotangent, .. }) = &mut self.work else { return Ok(()) };
+        let mut bar = ArrayViewMut1::from(out);
+        self.net.vjp_of_jvp(&self.theta, lambda, tangent, Some(&mut bar), Some(cotangent), full)?;
+        let d = xbar.ncols();
+        xbar.assign(&cotangent.slice(s![.., ..d]));
+        Ok(())
     }
 }
 
 impl<F: Real, N: Network<F>> VectorField<Array2<F>> for NeuralField<'_, F, N> {
     /// What [`check`](Self::check) would refuse gives NaN.
     fn eval(&mut self, t: F, x: &Array2<F>, dx: &mut Array2<F>) {
-        if self.forward(None, t, x, dx).is_err() {
+        if self.forward(self.next, t, x, dx).is_err() {
             dx.fill(F::nan());
         }
+        self.next = self.next.map(|slot| slot + 1);
     }
 
     fn check(&self, x: &Array2<F>) -> Result<()> {
@@ -154,9 +190,48 @@ impl<F: Real, N: Network<F>> Parametric<Array2<F>> for NeuralField<'_, F, N> {
     }
 
     fn tangent(&mut self, t: F, y: &Array2<F>, dy: &Array2<F>, dtheta: &[F], out: &mut Array2<F>) {
-        self.record(0, t, y, out);
-        if self.push(dy, dtheta, out).is_err() {
+        let done = self.look_at((t, y), (F::zero(), dy), out).and_then(|()| self.push(dtheta, out));
+        if done.is_err() {
             out.fill(F::nan());
+        }
+    }
+
+    fn vjp_of_tangent(
+        &mut self,
+        point: (F, &Array2<F>),
+        tangent: (F, &Array2<F>),
+        lambda: &Array2<F>,
+        ybar: &mut Array2<F>,
+        theta_bar: &mut [F],
+    ) {
+        let looked = self.look_at(point, tangent, ybar);
+        if looked.and_then(|()| self.pull_tangent(lambda, ybar, theta_bar)).is_err() {
+            ybar.fill(F::nan());
+        }
+    }
+
+    fn record_bytes(&self, y: &Array2<F>) -> Option<usize> {
+        let value = std::mem::size_of_val(y.as_slice()?);
+        self.net.record_bytes(y.nrows()).map(|bytes| bytes + value)
+    }
+
+    fn record_from(&mut self, slot: Option<usize>) {
+        self.next = slot;
+    }
+
+    fn next_record(&self) -> Option<usize> {
+        self.next
+    }
+
+    fn recorded(&self, slot: usize, dy: &mut Array2<F>) -> bool {
+        let Some(slot) = self.work.as_ref().and_then(|w| w.slots.get(slot)) else { return false };
+        dy.assign(&slot.value);
+        true
+    }
+
+    fn swap_records(&mut self, a: usize, b: usize) {
+        if let Some(w) = &mut self.work {
+            w.slots.swap(a, b);
         }
     }
 

@@ -52,6 +52,21 @@ where
     fn eval(&mut self, t: S::Elem, y: &S, dy: &mut S) {
         (self.eval)(t, y, &self.theta, dy);
     }
+
+    /// A pull-back for each row.
+    fn jacobian(&mut self, t: S::Elem, y: &S, jac: &mut [S::Elem]) -> bool {
+        let (n, p) = (y.as_slice().len(), self.theta.len());
+        let (unit, ybar, theta_bar) =
+            self.forward.get_or_insert_with(|| (y.clone(), y.clone(), vec![S::Elem::of(0.0); p]));
+        unit.as_mut_slice().fill(S::Elem::of(0.0));
+        for (i, row) in jac.chunks_exact_mut(n).enumerate() {
+            unit.as_mut_slice()[i] = S::Elem::of(1.0);
+            (self.vjp)(t, y, &self.theta, unit, ybar, theta_bar);
+            unit.as_mut_slice()[i] = S::Elem::of(0.0);
+            row.copy_from_slice(ybar.as_slice());
+        }
+        true
+    }
 }
 
 impl<E, R, S> Parametric<S> for WithVjp<E, R, S>

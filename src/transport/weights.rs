@@ -35,10 +35,22 @@ pub(crate) fn balanced<F: Real>(
     (n, m): (usize, usize),
 ) -> Result<(Vec<f64>, Vec<f64>)> {
     let (a, mut b) = (checked("the source weights", a, n)?, checked("the target weights", b, m)?);
-    let (sum_a, sum_b) = (a.iter().sum::<f64>(), b.iter().sum::<f64>());
+    let (sum_a, sum_b) = (sum(&a), sum(&b));
     if (sum_a - sum_b).abs() > SUMS.max(f64::from(f32::EPSILON) * (n + m) as f64) * sum_a {
         return Err(Error::WeightSums { source_sum: sum_a, target_sum: sum_b });
     }
     b.iter_mut().for_each(|w| *w *= sum_a / sum_b);
     Ok((a, b))
+}
+
+/// The sum, with the round-off of each addition added up beside it (Neumaier 1974): what two sums differ by is what
+/// their plans cannot send.
+fn sum(w: &[f64]) -> f64 {
+    let (mut sum, mut lost) = (0.0_f64, 0.0);
+    for &w in w {
+        let new = sum + w;
+        lost += if sum >= w { (sum - new) + w } else { (w - new) + sum };
+        sum = new;
+    }
+    sum + lost
 }

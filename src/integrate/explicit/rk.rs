@@ -7,7 +7,7 @@ use super::tableau::{ExtraStage, Interpolant, Method, Tableau, row, unrolled};
 use crate::integrate::{Integrator, Polynomial, Tolerance};
 use crate::memory::Memories;
 use crate::state::check_layout;
-use crate::{Error, Real, Result, State, VectorField};
+use crate::{Real, Result, State, VectorField};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -171,7 +171,7 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
     }
 
     fn stability_bound(&self) -> Option<f64> {
-        (N > 1 && Self::T.c[N - 1] == Self::T.c[N - 2]).then(|| Self::T.real_stability())
+        (N > 1).then(|| Self::T.real_stability())
     }
 
     fn stiffness(&self, h: S::Elem) -> Option<S::Elem> {
@@ -189,19 +189,6 @@ impl<M: Method<N>, S: State, const N: usize> Integrator<S> for ExplicitRk<M, S, 
         }
         let _ = h;
         Some(if arguments > S::Elem::of(0.0) { (slopes / arguments).sqrt() } else { S::Elem::of(0.0) })
-    }
-
-    fn explain(&self, t: S::Elem, h: S::Elem, steps: Option<u64>) -> Option<Error> {
-        let (steps, bound, fastest) = (steps?, self.stability_bound()?, self.stiffness(h)?.f64());
-        let method = Self::T.name;
-        (fastest > 0.7 * bound).then(|| Error::Stiff {
-            method,
-            steps,
-            t: t.f64(),
-            h: h.f64(),
-            fastest,
-            bound,
-        })
     }
 
     fn worst_component(&self, tol: &Tolerance<S::Elem>, h: S::Elem, y0: &S, y1: &S) -> usize {

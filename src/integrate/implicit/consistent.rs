@@ -84,17 +84,21 @@ pub fn consistent_start<S: State, V: VectorField<S> + ?Sized>(field: &mut V, t: 
     let (mut y, tol) = (y.clone(), Tolerance::default());
     let eps = S::Elem::of(1e-12) * t.abs().max(S::Elem::of(1.0));
     let mut last = (0, 0.0);
+    let mut before = vec![S::Elem::ZERO; y.as_slice().len()];
     for _ in 0..50 {
         let (mut correction, f) = Correction::new(field, t, &y, &tol)?;
         correction.solve(field, t, &f, eps)?;
         let d = correction.d.as_slice();
-        let size = tol.norm(y.as_slice(), y.as_slice(), &d);
-        let worst = tol.worst(y.as_slice(), y.as_slice(), &d);
+        // Differential variables move by ε times their slope, again and again: that is not a lack of convergence.
+        before.iter_mut().zip(d).for_each(|(b, &d)| *b = d - *b);
+        let size = tol.norm(y.as_slice(), y.as_slice(), &before.as_slice());
+        let worst = tol.worst(y.as_slice(), y.as_slice(), &before.as_slice());
         last = (worst, d[worst].f64());
         y.as_mut_slice().iter_mut().zip(d).for_each(|(y, &d)| *y += d);
         if size <= S::Elem::of(1e-4) {
             return Ok(y);
         }
+        before.copy_from_slice(d);
     }
     Err(Error::InconsistentStart { t: t.f64(), component: last.0, correction: last.1 })
 }

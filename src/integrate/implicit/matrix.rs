@@ -17,25 +17,43 @@ pub(super) enum Matrix<T> {
 pub(super) struct Sparse<T> {
     lu: SparseLu<T>,
     jacobian: Vec<u32>,
-    diagonal: Vec<u32>,
+    mass: Vec<u32>,
 }
 
-impl<T: Scalar> Sparse<T> {
-    fn new(jacobian: &Pattern) -> Self {
-        let pattern = jacobian.with_diagonal();
-        let at = pattern.given();
-        let (jacobian, diagonal) = (at[..jacobian.len()].to_vec(), at[jacobian.len()..].to_vec());
-        Sparse { lu: SparseLu::new(&pattern), jacobian, diagonal }
+impl<F: Real, T: Scalar<Real = F>> Sparse<T> {
+    fn new(n: usize, jacobian: &Pattern, mass: Option<&MassMatrix<F>>) -> Self {
+        let mut places: Vec<_> = jacobian.places().collect();
+        for_mass(n, mass, |i, j, _| places.push((i, j)));
+        let mass = places.len();
+        places.extend((0..n).map(|i| (i, i)));
+        let pattern = Pattern::inside(n, &places);
+        let at = &pattern.given()[..mass];
+        let (jacobian, mass) = (at[..jacobian.len()].to_vec(), at[jacobian.len()..].to_vec());
+        Sparse { lu: SparseLu::new(pattern), jacobian, mass }
     }
 
-    fn fill<F: Real>(&mut self, jac: &[F], diagonal: impl Fn(usize) -> T)
-    where
-        T: Scalar<Real = F>,
-    {
+    fn fill(&mut self, n: usize, shift: T, jac: &[F], mass: Option<&MassMatrix<F>>) {
         let values = self.lu.values();
         values.fill(T::NIL);
         self.jacobian.iter().zip(jac).for_each(|(&at, &a)| values[at as usize] = T::of_real(-a));
-        self.diagonal.iter().enumerate().for_each(|(i, &at)| values[at as usize] += diagonal(i));
+        let mut places = self.mass.iter();
+        for_mass(n, mass, |_, _, m| {
+            if let Some(&at) = places.next() {
+                values[at as usize] += shift * T::of_real(m);
+            }
+        });
+    }
+}
+
+/// The entries of a mass matrix that are not zero; of a diagonal one, all on the diagonal.
+fn for_mass<F: Real>(n: usize, mass: Option<&MassMatrix<F>>, mut visit: impl FnMut(usize, usize, F)) {
+    match mass {
+        None => (0..n).for_each(|i| visit(i, i, F::of(1.0))),
+        Some(MassMatrix::Diagonal(d)) => d.iter().enumerate().for_each(|(i, &m)| visit(i, i, m)),
+        Some(MassMatrix::Dense(m)) => {
+            let entries = m.indexed_iter().filter(|(_, m)| **m != F::of(0.0));
+            entries.for_each(|((i, j), &m)| visit(i, j, m));
+        }
     }
 }
 
@@ -46,9 +64,7 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
             (&Structure::Banded { lower, upper }, None | Some(MassMatrix::Diagonal(_))) => {
                 Matrix::Banded(BandLu::new(n, lower, upper))
             }
-            (Structure::Sparse(pattern), None | Some(MassMatrix::Diagonal(_))) => {
-                Matrix::Sparse(Box::new(Sparse::new(pattern)))
-            }
+            (Structure::Sparse(pattern), _) => Matrix::Sparse(Box::new(Sparse::new(n, pattern, mass))),
             _ => {
                 let mut lu = Lu::default();
                 lu.resize(n);
@@ -86,7 +102,7 @@ impl<F: Real, T: Scalar<Real = F>> Matrix<T> {
                 lu.factor()
             }
             Matrix::Sparse(sparse) => {
-                sparse.fill(jac, diagonal);
+                sparse.fill(n, shift, jac, mass);
                 sparse.lu.factor()
             }
         }

@@ -83,7 +83,7 @@ impl<S: State> System<S> {
         }
         self.asked = true;
         let mass = field.mass();
-        if mass.map(std::mem::discriminant) != self.mass.as_ref().map(std::mem::discriminant) {
+        if mass != self.mass.as_ref() {
             (self.real, self.pair) = (None, None);
         }
         self.mass = mass.cloned();

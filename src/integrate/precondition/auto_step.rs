@@ -2,6 +2,7 @@
 
 use super::{Known, cosine};
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// The step of a method `I` with a step size that adapts itself, so that no learning rate need be tuned.
@@ -50,9 +51,9 @@ pub struct AutoStep<I, S: State> {
 
 #[derive(Debug, Clone)]
 struct Work<S: State> {
-    /// The field where the state is, and the loss there, if they are known.
+    /// The field where the state is, and the loss there; NaN while they are not known.
     slope: S,
-    loss: Option<S::Elem>,
+    loss: f64,
     /// The field at the end of the trial.
     ahead: S,
     /// The last accepted step, with its length; zero at first.
@@ -99,14 +100,14 @@ impl<I: Integrator<S>, S: State> Integrator<S> for AutoStep<I, S> {
         Error::setting(self.rate > 0.0 && self.rate <= 1.0, "AutoStep's rate", self.rate, need)?;
         let mut zero = y0.clone();
         zero.as_mut_slice().fill(S::Elem::of(0.0));
-        self.work = Some(Work { slope: zero.clone(), loss: None, ahead: zero.clone(), last: zero });
+        self.work = Some(Work { slope: zero.clone(), loss: f64::NAN, ahead: zero.clone(), last: zero });
         (self.scale, self.rejected) = (1.0, 0);
         self.inner.init(y0)
     }
 
     fn accept(&mut self, smooth: bool) {
         if let (false, Some(w)) = (smooth, &mut self.work) {
-            w.loss = None;
+            w.loss = f64::NAN;
         }
         self.inner.accept(smooth);
     }
@@ -123,31 +124,38 @@ impl<I: Integrator<S>, S: State> Integrator<S> for AutoStep<I, S> {
             self.init(y0)?;
         }
         let Some(w) = &mut self.work else { return Ok(()) };
-        let before = match w.loss {
-            Some(loss) => loss,
-            None => {
-                field.eval(t, y0, &mut w.slope);
-                field.loss().ok_or(NEEDS_LOSS)?
-            }
-        };
+        if w.loss.is_nan() {
+            field.eval(t, y0, &mut w.slope);
+            w.loss = field.loss().ok_or(NEEDS_LOSS)?.f64();
+        }
         self.scale *= (self.rate * cosine(w.slope.as_slice(), w.last.as_slice())).exp();
         let size = h * S::Elem::of(self.scale);
         self.inner.step(&mut Known::new(field, &w.slope), t, size, y0, y1)?;
         field.eval(t, y1, &mut w.ahead);
-        let after = field.loss().ok_or(NEEDS_LOSS)?;
-        if after <= before {
+        let after = field.loss().ok_or(NEEDS_LOSS)?.f64();
+        if after <= w.loss {
             let steps = y1.as_slice().iter().zip(y0.as_slice());
             w.last.as_mut_slice().iter_mut().zip(steps).for_each(|(d, (&y1, &y0))| *d = y1 - y0);
             std::mem::swap(&mut w.slope, &mut w.ahead);
-            w.loss = Some(after);
+            w.loss = after;
         } else {
             y1.clone_from(y0);
-            w.loss = Some(before);
             w.last.as_mut_slice().fill(S::Elem::of(0.0));
             self.scale *= 0.5;
             self.rejected += 1;
         }
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let w = self.work.as_mut()?;
+        let mut all = self.inner.memory()?;
+        all.push(("slope", Remembered::State(&mut w.slope)));
+        all.push(("last_step", Remembered::State(&mut w.last)));
+        all.push(("loss", Remembered::Number(&mut w.loss)));
+        all.push(("scale", Remembered::Number(&mut self.scale)));
+        all.push(("rejected", Remembered::Count(&mut self.rejected)));
+        Some(all)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use crate::integrate::Integrator;
+use crate::memory::Memories;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Any integrator, with some components brought back into `[-bound, bound]` after each step: a projected step.
@@ -75,6 +76,10 @@ impl<I: Integrator<S>, S: State> Integrator<S> for Clamped<I> {
             };
         }
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        self.inner.memory()
     }
 
     fn accept(&mut self, _smooth: bool) {

@@ -4,6 +4,7 @@ use num_traits::Float as _;
 
 use super::{Memory, cosine};
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Momentum with a global scale s and a gain p for each coordinate that adapt themselves by exponentiated gradient.
@@ -48,7 +49,7 @@ pub struct EgStepSize<S: State> {
     /// Whether the gains go by signs, instead of the product of f and the mean m (without its bias).
     pub signs: bool,
     scale: f64,
-    count: i32,
+    count: u64,
     memory: Memory<S>,
 }
 
@@ -135,7 +136,8 @@ impl<S: State> Integrator<S> for EgStepSize<S> {
         let along = if self.directions { cosine(f, v) } else { product(f, v) };
         let (low, high) = self.scale_bounds;
         self.scale = (self.scale * (self.scale_rate * along).exp()).clamp(low, high);
-        let unbias = of(1.0 / (1.0 - self.beta.powi(self.count.max(1))));
+        let count = i32::try_from(self.count.max(1)).unwrap_or(i32::MAX);
+        let unbias = of(1.0 / (1.0 - self.beta.powi(count)));
         self.count = self.count.saturating_add(1);
         let (scale, mu, beta, rate) = (of(self.scale), of(self.momentum), of(self.beta), of(self.gain_rate));
         let (low, high) = (of(self.gain_bounds.0), of(self.gain_bounds.1));
@@ -148,6 +150,17 @@ impl<S: State> Integrator<S> for EgStepSize<S> {
             *y1 = y0 + scale * *v;
         }
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let [_, velocity, mean, gain] = self.memory.parts()?;
+        Some(vec![
+            ("velocity", Remembered::State(velocity)),
+            ("mean", Remembered::State(mean)),
+            ("gain", Remembered::State(gain)),
+            ("scale", Remembered::Number(&mut self.scale)),
+            ("count", Remembered::Count(&mut self.count)),
+        ])
     }
 }
 

@@ -4,6 +4,7 @@ use num_traits::Float as _;
 
 use super::Memory;
 use crate::integrate::Integrator;
+use crate::memory::{Memories, Remembered};
 use crate::{Error, Real, Result, State, VectorField};
 
 /// RMSProp: a step along the field, scaled by its running root mean square, one evaluation a step.
@@ -95,5 +96,10 @@ impl<S: State> Integrator<S> for RmsProp<S> {
             *y1 = y0 + h * f / (v.sqrt() + eps);
         }
         Ok(())
+    }
+
+    fn memory(&mut self) -> Option<Memories<'_, S>> {
+        let [_, squares] = self.memory.parts()?;
+        Some(vec![("mean_square", Remembered::State(squares))])
     }
 }

@@ -9,6 +9,6 @@ mod rkc2;
 mod rock4;
 mod rock4_numbers;
 
-pub(crate) use radius::Radius;
+pub(crate) use radius::{Radius, fastest_rate};
 pub use rkc2::Rkc2;
 pub use rock4::Rock4;

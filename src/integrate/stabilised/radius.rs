@@ -67,6 +67,17 @@ impl<S: State> Radius<S> {
     }
 }
 
+/// The rate of the fastest mode at `(t, y)`: the spectral radius of `∂f/∂y`.
+pub(crate) fn fastest_rate<S: State, V: VectorField<S> + ?Sized>(
+    field: &mut V,
+    t: S::Elem,
+    y: &S,
+) -> S::Elem {
+    let mut slope = y.clone();
+    field.eval(t, y, &mut slope);
+    Power::new(y).estimate(field, t, (y, &slope)) / S::Elem::of(SAFETY)
+}
+
 /// Estimates the spectral radius of `∂f/∂y` and remembers the eigenvector for the next time.
 ///
 /// ```text

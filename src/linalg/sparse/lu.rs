@@ -2,17 +2,25 @@
 
 use std::sync::Arc;
 
+use num_traits::Float as _;
+
+use super::matching::largest_product;
 use super::symbolic::{Front, Symbolic};
+use crate::Real;
 use crate::linalg::Pattern;
 use crate::linalg::dense::eliminate;
 use crate::linalg::scalar::Scalar;
 use crate::simd::{Arith, Isa, Kernel};
 
-/// `A = L U` of a matrix with a fixed pattern; rows are exchanged within a front only, which is enough for the matrices
-/// `σ M − J` of implicit methods (their diagonal grows as the step shrinks).
+/// `P A = L U` of a matrix with a fixed pattern. Rows are exchanged within a front only, which is enough for the matrices
+/// `σ I − J` of implicit methods (their diagonal grows as the step shrinks). Where it is not, as with algebraic equations
+/// that do not contain the variable of the same number, large entries are brought to the diagonal first.
 #[derive(Debug, Clone)]
 pub(crate) struct SparseLu<T> {
     plan: Arc<Symbolic>,
+    pattern: Pattern,
+    /// The rows are in an order that was made for values met before.
+    matched: bool,
     /// Values of the matrix, in the order of its pattern.
     values: Vec<T>,
     /// Of each front: its rows of U (with the factors of L among them), then its rows of L below, transposed.
@@ -27,14 +35,18 @@ pub(crate) struct SparseLu<T> {
 
 impl<T: Scalar> SparseLu<T> {
     /// Room for matrices of a pattern that holds the whole diagonal.
-    pub(crate) fn new(pattern: &Pattern) -> Self {
-        Self::with_plan(Arc::new(Symbolic::new(pattern)), pattern)
+    pub(crate) fn new(pattern: Pattern) -> Self {
+        let rows: Vec<u32> = (0..pattern.n() as u32).collect();
+        let values = vec![T::NIL; pattern.len()];
+        Self::with_rows(pattern, &rows, values)
     }
 
-    fn with_plan(plan: Arc<Symbolic>, pattern: &Pattern) -> Self {
-        let n = pattern.n();
+    fn with_rows(pattern: Pattern, rows: &[u32], values: Vec<T>) -> Self {
+        let (n, plan) = (pattern.n(), Arc::new(Symbolic::new(&pattern, rows)));
         SparseLu {
-            values: vec![T::NIL; pattern.len()],
+            pattern,
+            matched: false,
+            values,
             factors: vec![T::NIL; plan.stored],
             pivots: vec![0; n],
             front: vec![T::NIL; plan.largest * plan.largest],
@@ -50,11 +62,29 @@ impl<T: Scalar> SparseLu<T> {
         &mut self.values
     }
 
-    /// Factorises the matrix that was written; false if a front is singular to round-off or not finite.
+    /// Factorises the matrix that was written; false if it is singular to round-off or not finite.
     pub(crate) fn factor(&mut self) -> bool {
+        self.eliminate_all() || (self.match_rows() && self.eliminate_all())
+    }
+
+    fn eliminate_all(&mut self) -> bool {
         self.waiting.clear();
         let plan = self.plan.clone();
         plan.fronts.iter().all(|front| self.eliminate(&plan, front))
+    }
+
+    /// Brings large entries to the diagonal; false if that cannot be done, or is done.
+    #[cold]
+    fn match_rows(&mut self) -> bool {
+        let Some(rows) = largest_product(&self.pattern, &self.values) else { return false };
+        let same = self.plan.order.iter().zip(&self.plan.rows).all(|(&j, &i)| rows[j as usize] == i);
+        if same && self.matched {
+            return false;
+        }
+        let pattern = self.pattern.clone();
+        *self = Self::with_rows(pattern, &rows, std::mem::take(&mut self.values));
+        self.matched = true;
+        true
     }
 
     fn eliminate(&mut self, plan: &Symbolic, front: &Front) -> bool {
@@ -78,20 +108,28 @@ impl<T: Scalar> SparseLu<T> {
         let (upper, lower) = self.factors[front.start..][..front.stored()].split_at_mut(width * size);
         upper.copy_from_slice(&m[..width * size]);
         let below = size - width;
+        let mut largest = T::Real::of(0.0);
         for (i, row) in m[width * size..].chunks_exact(size).enumerate() {
-            (0..width).for_each(|k| lower[k * below + i] = row[k]);
+            (0..width).for_each(|k| {
+                lower[k * below + i] = row[k];
+                largest = largest.max(row[k].size());
+            });
             self.waiting.extend_from_slice(&row[width..]);
         }
-        true
+        // A pivot much smaller than what it eliminates spoils the rest.
+        self.matched || largest < T::Real::of(GROWTH)
     }
 
     /// Overwrites `b` with the solution.
     pub(crate) fn solve(&mut self, b: &mut [T]) {
-        self.plan.order.iter().zip(&mut self.x).for_each(|(&i, x)| *x = b[i as usize]);
+        self.plan.rows.iter().zip(&mut self.x).for_each(|(&i, x)| *x = b[i as usize]);
         Isa::detect().run(Solve(self));
         self.plan.order.iter().zip(&self.x).for_each(|(&i, &x)| b[i as usize] = x);
     }
 }
+
+/// Largest factor of an elimination that is not looked at twice.
+const GROWTH: f64 = 1e7;
 
 /// Both triangular solves, in the order of elimination.
 struct Solve<'a, T>(&'a mut SparseLu<T>);
@@ -203,8 +241,8 @@ mod tests {
         let mut rng = Rng::new(2, 0);
         for (n, each) in [(1, 0), (2, 1), (7, 0), (30, 1), (80, 2), (120, 5), (60, 60)] {
             let pattern = random(n, each, &mut rng);
-            let mut lu = SparseLu::<f64>::new(&pattern);
-            let mut pair = SparseLu::<Complex<f64>>::new(&pattern);
+            let mut lu = SparseLu::<f64>::new(pattern.clone());
+            let mut pair = SparseLu::<Complex<f64>>::new(pattern.clone());
             for _ in 0..3 {
                 let real = distance(&pattern, &mut lu, || rng.normal());
                 let complex = distance(&pattern, &mut pair, || Complex::new(rng.normal(), rng.normal()));
@@ -218,10 +256,40 @@ mod tests {
 
     #[test]
     fn a_singular_matrix_is_refused() {
-        let mut lu = SparseLu::<f64>::new(&Pattern::new(3, &[(0, 0), (1, 1), (2, 2), (0, 1)]).unwrap());
+        let mut lu = SparseLu::<f64>::new(Pattern::new(3, &[(0, 0), (1, 1), (2, 2), (0, 1)]).unwrap());
         lu.values().copy_from_slice(&[1.0, 2.0, 0.0, 3.0]);
         assert!(!lu.factor());
         lu.values().fill(f64::NAN);
         assert!(!lu.factor());
+    }
+
+    /// A saddle: variables that no equation of their own number holds, and one that holds it only just.
+    #[test]
+    fn zeros_on_the_diagonal_are_exchanged_for_something() {
+        let (n, mut rng) = (40, Rng::new(5, 0));
+        let mut places = Vec::new();
+        for k in 0..n / 2 {
+            places.extend([(k, k), (k, (k + 1) % 20), (k, n / 2 + k), (n / 2 + k, k)]);
+        }
+        places.extend((0..n).map(|i| (i, i)));
+        let pattern = Pattern::new(n, &places).unwrap();
+        let mut lu = SparseLu::<f64>::new(pattern.clone());
+        for small in [0.0, 1e-14] {
+            let mut dense = Lu::default();
+            dense.resize(n);
+            dense.matrix().fill(0.0);
+            for ((i, j), value) in pattern.places().zip(lu.values()) {
+                *value = if i == j && i >= n / 2 { small } else { rng.normal() };
+                dense.matrix()[i * n + j] = *value;
+            }
+            assert!(lu.factor() && dense.factor(n));
+            let b: Vec<f64> = (0..n).map(|_| rng.normal()).collect();
+            let (mut x, mut y) = (b.clone(), b);
+            lu.solve(&mut x);
+            dense.solve(n, &mut y);
+            let size = y.iter().fold(0.0_f64, |s, y| s.max(y.abs()));
+            let error = x.iter().zip(&y).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+            assert!(error < 1e-11 * size, "{error:e} of {size:e}");
+        }
     }
 }

@@ -37,8 +37,9 @@ impl Front {
 /// A plan of the factorisation of all matrices of a pattern.
 #[derive(Debug, Clone)]
 pub(super) struct Symbolic {
-    /// `order[k]`: the row and column of the matrix that is eliminated as number k.
+    /// `order[k]`: the column of the matrix that is eliminated as number k, and `rows[k]` the row.
     pub(super) order: Vec<u32>,
+    pub(super) rows: Vec<u32>,
     pub(super) fronts: Vec<Front>,
     /// Numbers that all factors take.
     pub(super) stored: usize,
@@ -49,27 +50,30 @@ pub(super) struct Symbolic {
 }
 
 impl Symbolic {
-    /// The plan for a pattern, which holds the whole diagonal.
-    pub(super) fn new(pattern: &Pattern) -> Self {
-        let neighbours = symmetric(pattern);
+    /// The plan for a pattern with its rows in an order in which it holds the whole diagonal: `row_of[j]` comes to stand in
+    /// row j.
+    pub(super) fn new(pattern: &Pattern, row_of: &[u32]) -> Self {
+        let stands = inverse(row_of);
+        let neighbours = symmetric(pattern, &stands);
         let order = minimum_degree(neighbours.clone());
         let order = postorder(&neighbours, order);
         let at = inverse(&order);
         let fronts = merged(runs(&neighbours, &order, &at));
-        let mut plan = Symbolic { order, fronts, stored: 0, largest: 0, waiting: 0 };
-        plan.link(pattern, &at);
+        let rows = order.iter().map(|&j| row_of[j as usize]).collect();
+        let mut plan = Symbolic { order, rows, fronts, stored: 0, largest: 0, waiting: 0 };
+        plan.link(pattern, &at, &stands);
         plan.measure();
         plan
     }
 
     /// Tells every front where its entries come from and where its rows go.
-    fn link(&mut self, pattern: &Pattern, at: &[u32]) {
+    fn link(&mut self, pattern: &Pattern, at: &[u32], stands: &[u32]) {
         let mut owner = vec![0; self.order.len()];
         for (s, front) in self.fronts.iter().enumerate() {
             owner[front.first..front.first + front.width].fill(s);
         }
         for (position, (i, j)) in pattern.places().enumerate() {
-            let (i, j) = (at[i], at[j]);
+            let (i, j) = (at[stands[i] as usize], at[j]);
             let front = &mut self.fronts[owner[i.min(j) as usize]];
             let place = place(front, i) * front.size() as u32 + place(front, j);
             front.entries.push((position as u32, place));
@@ -113,10 +117,11 @@ fn inverse(order: &[u32]) -> Vec<u32> {
     at
 }
 
-/// Who shares an entry with whom, in either direction.
-fn symmetric(pattern: &Pattern) -> Vec<Vec<u32>> {
+/// Who shares an entry with whom, in either direction; row i stands in row `stands[i]`.
+fn symmetric(pattern: &Pattern, stands: &[u32]) -> Vec<Vec<u32>> {
     let mut neighbours = vec![Vec::new(); pattern.n()];
-    for (i, j) in pattern.places().filter(|(i, j)| i != j) {
+    let places = pattern.places().map(|(i, j)| (stands[i] as usize, j));
+    for (i, j) in places.filter(|(i, j)| i != j) {
         neighbours[i].push(j as u32);
         neighbours[j].push(i as u32);
     }

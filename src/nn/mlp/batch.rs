@@ -4,10 +4,11 @@ use super::block::{Block, Scratch};
 use super::lanes::{Job, Share};
 use super::pass::{Gradient, Pass};
 use super::tape::{Lane, MlpTape};
-use super::{Mlp, lane_count};
+use super::{Layer, Mlp, lane_count};
 use crate::Real;
 use crate::nn::activation::Record;
 use crate::nn::kernel::padded;
+use crate::precision::Format;
 
 /// A block in reverse mode.
 struct Pull<'a, F> {
@@ -25,10 +26,14 @@ impl Mlp {
         let rows = x.len() / self.inputs;
         tape.rows = rows;
         tape.pack(self, theta);
-        if tape.kept.is_empty() {
+        if !tape.inputs.is_empty() {
             tape.inputs[..x.len()].copy_from_slice(x);
         }
-        let record = if tape.kept.is_empty() { Record::Values } else { self.curvature_record() };
+        let record = match tape.order {
+            _ if tape.kept.is_empty() => Record::Values,
+            Record::Second => self.curvature_record(),
+            order => order,
+        };
         let (pass, _, share) = tape.share(self, y, self.outputs);
         let block = |Job { first, rows, lane, kept, out }: Job<'_, F>| {
             let block = kept.unwrap_or(&mut lane.block);
@@ -63,7 +68,7 @@ impl Mlp {
         self.pull(
             theta_bar,
             xbar,
-            Record::First,
+            self.gradient_record(),
             tape,
             |pass, Pull { first, rows, block, scratch, gradient, xbar }| {
                 pass.backward(part(ybar, self.outputs, first, rows), rows, block, scratch, gradient, xbar);
@@ -83,10 +88,11 @@ impl Mlp {
         if let Some(dtheta) = dtheta {
             tape.pack_tangent(self, dtheta);
         }
+        let enough = tape.order >= Record::First;
         let (pass, inputs, share) = tape.share(self, dy, self.outputs);
         let block = |Job { first, rows, lane, kept, out }: Job<'_, F>| {
             let x = recorded(inputs, self.inputs, first, rows);
-            let block = pass.recorded(x, rows, kept, &mut lane.block, Record::First);
+            let block = pass.recorded(x, rows, kept.filter(|_| enough), &mut lane.block, Record::First);
             let dx = dx.map(|dx| part(dx, self.inputs, first, rows));
             pass.tangent(dx, dtheta.is_some(), rows, block, &mut lane.scratch);
             pass.tangents_of_outputs(&lane.scratch, out);
@@ -134,6 +140,23 @@ impl Mlp {
         if self.activation.is_curved() { Record::Second } else { Record::First }
     }
 
+    /// The derivatives that reverse mode needs. (Values that were rounded would give other slopes.)
+    pub(super) fn gradient_record(&self) -> Record {
+        let values_do = self.activation.slope_is_of_value() && self.format == Format::Full;
+        if values_do { Record::Values } else { Record::First }
+    }
+
+    /// Whether the gradient of a layer is gathered transposed: of few outputs, whole groups of which would be padding.
+    pub(super) fn gathers_transposed(&self, outputs: usize) -> bool {
+        outputs <= 4 && self.format == Format::Full
+    }
+
+    /// Numbers in a lane's gradient of a layer.
+    pub(super) fn gradient_len(&self, l: &Layer) -> usize {
+        let (height, width) = (l.inputs + 1, l.outputs);
+        if self.gathers_transposed(width) { width * padded(height) } else { height * padded(width) }
+    }
+
     /// Forward, slopes, a loss of them, and its gradient, block by block.
     pub(super) fn run_slope_gradient<F: Real>(
         &self,
@@ -176,12 +199,12 @@ impl Mlp {
         tape: &mut MlpTape<F>,
         sweep: impl Fn(&Pass<'_, F>, Pull<'_, F>) + Sync,
     ) {
-        let (want_x, want_theta) = (xbar.is_some(), theta_bar.is_some());
+        let (want_x, want_theta, enough) = (xbar.is_some(), theta_bar.is_some(), tape.order >= record);
         let width = if want_x { self.inputs } else { 0 };
         let (pass, inputs, share) = tape.share(self, xbar.unwrap_or_default(), width);
         let block = |Job { first, rows, lane, kept, out }: Job<'_, F>| {
             let x = recorded(inputs, self.inputs, first, rows);
-            let block = pass.recorded(x, rows, kept, &mut lane.block, record);
+            let block = pass.recorded(x, rows, kept.filter(|_| enough), &mut lane.block, record);
             let add = std::mem::replace(&mut lane.started, true);
             let gradient = want_theta.then_some(Gradient { layers: &mut lane.gradient, add });
             let xbar = want_x.then_some(out);
@@ -210,7 +233,7 @@ impl Mlp {
         let (pass, _, share) = tape.share(self, &mut [], 0);
         let block = |Job { first, rows, lane, .. }: Job<'_, F>| {
             let Lane { block, scratch, gradient, started, y, ybar, loss: total, .. } = lane;
-            pass.forward(part(x, self.inputs, first, rows), rows, block, Record::First);
+            pass.forward(part(x, self.inputs, first, rows), rows, block, self.gradient_record());
             let (y, ybar) = (&mut y[..rows * self.outputs], &mut ybar[..rows * self.outputs]);
             pass.outputs_of(block, y);
             *total += loss(first, y, ybar);
@@ -230,6 +253,13 @@ impl Mlp {
     fn add_gradient<F: Real>(&self, lane: Option<&mut Lane<F>>, theta_bar: &mut [F]) {
         let Some(lane) = lane.filter(|lane| lane.started) else { return };
         for (l, gradient) in self.layers().zip(&lane.gradient) {
+            if self.gathers_transposed(l.outputs) {
+                for (j, row) in gradient.chunks_exact(padded(l.inputs + 1)).enumerate() {
+                    let column = theta_bar[l.start + j..l.end].iter_mut().step_by(l.outputs);
+                    column.zip(row).for_each(|(to, &from)| *to += from);
+                }
+                continue;
+            }
             let rows = gradient.chunks_exact(padded(l.outputs));
             for (to, from) in theta_bar[l.start..l.end].chunks_exact_mut(l.outputs).zip(rows) {
                 to.iter_mut().zip(from).for_each(|(to, &from)| *to += from);
@@ -240,7 +270,7 @@ impl Mlp {
 
 impl<F: Real> MlpTape<F> {
     /// The parts of the tape for a pass over its rows, with `out` (rows × width) as the result.
-    fn share<'a>(
+    pub(super) fn share<'a>(
         &'a mut self,
         net: &'a Mlp,
         out: &'a mut [F],
@@ -263,7 +293,7 @@ impl<F: Real> MlpTape<F> {
 
 impl<F: Real> Pass<'_, F> {
     /// The record of a block: the one that was kept, or made again from its x.
-    fn recorded<'b>(
+    pub(super) fn recorded<'b>(
         &self,
         x: &[F],
         rows: usize,
@@ -287,7 +317,7 @@ fn part<F>(all: &[F], width: usize, first: usize, rows: usize) -> &[F] {
 }
 
 /// The recorded rows of x; empty if the blocks' records are kept instead.
-fn recorded<F>(inputs: &[F], width: usize, first: usize, rows: usize) -> &[F] {
+pub(super) fn recorded<F>(inputs: &[F], width: usize, first: usize, rows: usize) -> &[F] {
     if inputs.is_empty() { inputs } else { part(inputs, width, first, rows) }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{Mlp, stride};
 use crate::Real;
+use crate::nn::activation::Record;
 use crate::nn::kernel::Buffer;
 
 /// Record of a forward pass of one block. Rows are [`stride`] of their layer's width apart.
@@ -9,25 +10,29 @@ use crate::nn::kernel::Buffer;
 pub(super) struct Block<F> {
     /// a_0 (features), .., a_{L-1}, y; each but y with a column of ones after its own columns.
     pub values: Vec<Buffer<F>>,
-    /// σ'(z_l) of the hidden layers.
+    /// σ'(z_l) of the hidden layers, if recorded.
     pub first: Vec<Buffer<F>>,
-    /// σ''(z_l) of the hidden layers.
+    /// σ''(z_l) of the hidden layers, if recorded.
     pub second: Vec<Buffer<F>>,
 }
 
 impl<F: Real> Block<F> {
-    pub(super) fn new(net: &Mlp, rows: usize) -> Self {
-        let hidden = || net.hidden.iter().map(|&w| Buffer::zeros(rows * stride(w))).collect();
+    pub(super) fn new(net: &Mlp, rows: usize, record: Record) -> Self {
+        let hidden = |least: Record| {
+            let rows = if record >= least { rows } else { 0 };
+            net.hidden.iter().map(|&w| Buffer::zeros(rows * stride(w))).collect()
+        };
         Block {
             values: net.widths().map(|w| Buffer::zeros(rows * stride(w))).collect(),
-            first: hidden(),
-            second: hidden(),
+            first: hidden(Record::First),
+            second: hidden(Record::Second),
         }
     }
 
     /// Size of a block.
-    pub(super) fn bytes(net: &Mlp, rows: usize) -> usize {
-        let numbers = net.widths().chain(net.hidden.iter().flat_map(|&w| [w, w])).map(stride).sum::<usize>();
+    pub(super) fn bytes(net: &Mlp, rows: usize, record: Record) -> usize {
+        let hidden: usize = net.hidden.iter().copied().map(stride).sum();
+        let numbers = net.widths().map(stride).sum::<usize>() + record as usize * hidden;
         rows * numbers * size_of::<F>()
     }
 }

@@ -3,9 +3,10 @@
 use ndarray::{Array1, ArrayRef, ArrayRef1, ArrayRef2, Dimension};
 
 use super::Mlp;
-use super::tape::{KEEP_BYTES, MlpTape};
+use super::tape::{KEEP_BYTES, MlpTape, record_bytes};
 use crate::nn::kernel::Isa;
 use crate::nn::{Network, Parameter};
+use crate::precision::Format;
 use crate::{Error, Real, Result};
 
 impl<F: Real> Network<F> for Mlp {
@@ -45,6 +46,22 @@ impl<F: Real> Network<F> for Mlp {
 
     fn lean_tape(&self, rows: usize) -> MlpTape<F> {
         MlpTape::new(self, rows, Isa::detect(), 0)
+    }
+
+    fn gradient_tape(&self, rows: usize) -> MlpTape<F> {
+        MlpTape::for_gradients(self, rows, Isa::detect())
+    }
+
+    fn spare_record(&self, rows: usize) -> MlpTape<F> {
+        MlpTape::records(self, rows, Isa::detect())
+    }
+
+    fn exchange(&self, tape: &mut MlpTape<F>, record: &mut MlpTape<F>) {
+        tape.exchange(record);
+    }
+
+    fn record_bytes(&self, rows: usize) -> Option<usize> {
+        Some(record_bytes::<F>(self, rows)).filter(|&bytes| bytes <= KEEP_BYTES)
     }
 
     fn forward(
@@ -114,6 +131,18 @@ impl<F: Real> Network<F> for Mlp {
         let dy = slice_mut("dy", dy, &[rows, self.outputs])?;
         self.run_jvp(theta, (dtheta, dx), dy, tape);
         Ok(())
+    }
+
+    fn divergence(&self, theta: &ArrayRef1<F>, div: &mut [F], tape: &mut MlpTape<F>) -> Result<bool> {
+        let rows = self.admit(tape.rows, tape)?;
+        let theta = slice("theta", theta, &[self.n_params()])?;
+        Error::shape("the divergences", &[rows], &[div.len()])?;
+        // Rounded weights have another divergence than theta.
+        let known = self.inputs >= self.outputs && self.format == Format::Full;
+        if known {
+            self.run_divergence(theta, div, tape);
+        }
+        Ok(known)
     }
 
     fn vjp_of_jvp(

@@ -4,6 +4,7 @@ use super::block::{Block, Scratch};
 use super::tape::Halves;
 use super::{Mlp, stride};
 use crate::Real;
+use crate::nn::Activation;
 use crate::nn::activation::{Activate, Record};
 use crate::nn::kernel::{
     Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, copy_rows, padded, rows_times_pairs,
@@ -131,8 +132,13 @@ impl<F: Real> Pass<'_, F> {
             }
             self.layer_cotangents(l, rows, &g.now, &mut g.next);
             if l > 0 {
-                let width = self.inputs(l);
-                self.isa.run(Scale { g: &mut g.next, by: &block.first[l - 1], rows, width });
+                let (g, width) = (&mut g.next[..], self.inputs(l));
+                if self.net.gradient_record() == Record::Values {
+                    let (activation, values) = (self.net.activation, &block.values[l][..]);
+                    self.isa.run(ScaleBySlope { activation, g, values, rows, width });
+                } else {
+                    self.isa.run(Scale { g, by: &block.first[l - 1], rows, width });
+                }
             }
             g.swap();
         }
@@ -166,17 +172,13 @@ impl<F: Real> Pass<'_, F> {
             let (a, g) = ((a, stride(inputs), inputs + 1), (g, stride(width), width));
             return transpose_times_rows(a, g, rows, c, add);
         }
-        self.isa.run(TransposeTimesRows {
-            a,
-            a_stride: stride(inputs),
-            height: inputs + 1,
-            b: g,
-            b_stride: stride(width),
-            width,
-            rows,
-            c: &mut gradient.layers[l],
-            add,
-        });
+        let c = &mut gradient.layers[l][..];
+        let (mut left, mut right) = ((a, stride(inputs), inputs + 1), (g, stride(width), width));
+        if self.net.gathers_transposed(width) {
+            (left, right) = (right, left);
+        }
+        let ((a, a_stride, height), (b, b_stride, width)) = (left, right);
+        self.isa.run(TransposeTimesRows { a, a_stride, height, b, b_stride, width, rows, c, add });
     }
 }
 
@@ -192,6 +194,40 @@ impl<F: Real> Kernel for Round<'_, F> {
     fn run<A: Arith>(self) {
         let format = self.format;
         self.a.iter_mut().for_each(|a| *a = format.round(*a));
+    }
+}
+
+/// g ∘= σ', on rows of a layer, from the activations.
+struct ScaleBySlope<'a, F> {
+    activation: Activation,
+    g: &'a mut [F],
+    values: &'a [F],
+    rows: usize,
+    width: usize,
+}
+
+impl<F: Real> Kernel for ScaleBySlope<'_, F> {
+    type Output = ();
+    #[inline(always)]
+    fn run<A: Arith>(self) {
+        // A loop for each: the activation is not looked at inside.
+        match self.activation {
+            Activation::Tanh => self.each(|v| Activation::Tanh.slope_of_value::<A, F>(v)),
+            Activation::Selu => self.each(|v| Activation::Selu.slope_of_value::<A, F>(v)),
+            Activation::Relu => self.each(|v| Activation::Relu.slope_of_value::<A, F>(v)),
+            _ => {}
+        }
+    }
+}
+
+impl<F: Real> ScaleBySlope<'_, F> {
+    #[inline(always)]
+    fn each(self, slope: impl Fn(F) -> F) {
+        let (width, stride) = (padded(self.width), stride(self.width));
+        let rows = self.g.chunks_exact_mut(stride).zip(self.values.chunks_exact(stride));
+        for (g, values) in rows.take(self.rows) {
+            g[..width].iter_mut().zip(&values[..width]).for_each(|(g, &v)| *g *= slope(v));
+        }
     }
 }
 

@@ -162,12 +162,12 @@ impl<F: Real> Pass<'_, F> {
 }
 
 /// out = a ∘ by, on rows of a layer.
-struct Multiply<'a, F> {
-    a: &'a [F],
-    by: &'a [F],
-    out: &'a mut [F],
-    rows: usize,
-    width: usize,
+pub(super) struct Multiply<'a, F> {
+    pub a: &'a [F],
+    pub by: &'a [F],
+    pub out: &'a mut [F],
+    pub rows: usize,
+    pub width: usize,
 }
 
 impl<F: Real> Kernel for Multiply<'_, F> {

@@ -2,7 +2,8 @@
 
 use super::block::{Block, Scratch};
 use super::{Layer, Mlp};
-use crate::nn::kernel::{Buffer, Isa, Pack, PairPack, half_available, padded};
+use crate::nn::activation::Record;
+use crate::nn::kernel::{Buffer, Isa, Pack, PairPack, half_available};
 use crate::precision::Format;
 use crate::{Error, Real, Result};
 
@@ -48,8 +49,12 @@ pub struct MlpTape<F> {
     /// The parameters that are packed.
     recorded: Vec<F>,
     format: Format,
-    /// The recorded input, when the records are not kept.
+    /// What the closed form of the divergence needs of the parameters.
+    pub(super) mixture: Option<Pack<F>>,
+    /// The recorded input, where the records are not kept or not enough for all derivatives.
     pub(super) inputs: Buffer<F>,
+    /// What the kept records hold.
+    pub(super) order: Record,
     /// One record per block, or none.
     pub(super) kept: Vec<Block<F>>,
     pub(super) lanes: Vec<Lane<F>>,
@@ -79,6 +84,7 @@ pub(super) struct Packed {
     full: bool,
     full_transposes: bool,
     half_transposes: bool,
+    pub(super) mixture: bool,
 }
 
 /// What one thread needs for itself.
@@ -104,7 +110,8 @@ impl<F: Real> MlpTape<F> {
     pub(super) fn new(net: &Mlp, capacity: usize, isa: Isa, keep_bytes: usize) -> Self {
         let per_block = BLOCK_ROWS.min(capacity.max(1));
         let blocks = capacity.div_ceil(per_block);
-        let keep = blocks * Block::<F>::bytes(net, per_block) <= keep_bytes;
+        let order = Record::Second;
+        let keep = blocks * Block::<F>::bytes(net, per_block, order) <= keep_bytes;
         let lanes = lane_count(net, capacity, per_block);
         if lanes > 1 {
             // Starts the thread pool now rather than in the first pass.
@@ -126,10 +133,44 @@ impl<F: Real> MlpTape<F> {
             packed: Packed::default(),
             recorded: Vec::with_capacity(net.n_params()),
             format: net.format,
+            mixture: None,
             inputs: Buffer::zeros(if keep { 0 } else { capacity * net.inputs }),
-            kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block)).collect(),
+            order,
+            kept: (0..if keep { blocks } else { 0 }).map(|_| Block::new(net, per_block, order)).collect(),
             lanes: (0..lanes).map(|_| Lane::new(net, per_block)).collect(),
         }
+    }
+
+    /// Keeps no more than reverse mode needs; the other derivatives run forward again.
+    pub(super) fn for_gradients(net: &Mlp, capacity: usize, isa: Isa) -> Self {
+        let mut tape = MlpTape::new(net, capacity, isa, 0);
+        tape.add_records(net);
+        tape
+    }
+
+    /// The records of [`for_gradients`](Self::for_gradients) alone, to be exchanged with such a tape's.
+    pub(super) fn records(net: &Mlp, capacity: usize, isa: Isa) -> Self {
+        // No packs and no lanes: they are the other tape's.
+        let mut tape = MlpTape::new(&Mlp::new(0, &[], 0), 0, isa, 0);
+        (tape.capacity, tape.per_block) = (capacity, BLOCK_ROWS.min(capacity.max(1)));
+        tape.inputs = Buffer::zeros(capacity * net.inputs);
+        tape.add_records(net);
+        tape
+    }
+
+    fn add_records(&mut self, net: &Mlp) {
+        self.order = net.gradient_record();
+        if record_bytes::<F>(net, self.capacity) <= KEEP_BYTES {
+            let blocks = 0..self.capacity.div_ceil(self.per_block);
+            self.kept = blocks.map(|_| Block::new(net, self.per_block, self.order)).collect();
+        }
+    }
+
+    /// Exchanges what the last forward passes left behind.
+    pub(super) fn exchange(&mut self, other: &mut Self) {
+        std::mem::swap(&mut self.rows, &mut other.rows);
+        std::mem::swap(&mut self.inputs, &mut other.inputs);
+        std::mem::swap(&mut self.kept, &mut other.kept);
     }
 
     /// Checks that this is a tape of a network like `net`.
@@ -151,7 +192,7 @@ impl<F: Real> MlpTape<F> {
 
     /// Packs the weights for the products of a pass, unless that is done: a game asks for the same parameters several times a step.
     pub(super) fn pack(&mut self, net: &Mlp, theta: &[F]) {
-        if self.recorded == theta {
+        if same(&self.recorded, theta) {
             return;
         }
         self.recorded.clear();
@@ -218,9 +259,9 @@ impl<F: Real> MlpTape<F> {
 
 impl<F: Real> Lane<F> {
     fn new(net: &Mlp, rows: usize) -> Self {
-        let gradient = net.layers().map(|l| Buffer::zeros((l.inputs + 1) * padded(l.outputs))).collect();
+        let gradient = net.layers().map(|l| Buffer::zeros(net.gradient_len(&l))).collect();
         Lane {
-            block: Block::new(net, rows),
+            block: Block::new(net, rows, Record::Second),
             scratch: Scratch::new(net, rows),
             gradient,
             started: false,
@@ -239,6 +280,19 @@ impl<F: Real> Lane<F> {
             to.iter_mut().zip(from.iter()).for_each(|(to, &from)| *to += from);
         }
     }
+}
+
+/// Size of what reverse mode needs of a forward pass of so many rows.
+pub(super) fn record_bytes<F: Real>(net: &Mlp, rows: usize) -> usize {
+    let per_block = BLOCK_ROWS.min(rows.max(1));
+    rows.div_ceil(per_block) * Block::<F>::bytes(net, per_block, net.gradient_record())
+        + rows * net.inputs * size_of::<F>()
+}
+
+/// Equality, in strides that vectorise: the parameters are compared in every pass.
+fn same<F: Real>(a: &[F], b: &[F]) -> bool {
+    let differ = |(a, b): (&[F], &[F])| a.iter().zip(b).fold(false, |d, (a, b)| d | (a != b));
+    a.len() == b.len() && !a.chunks(512).zip(b.chunks(512)).any(differ)
 }
 
 /// Lanes for a batch.

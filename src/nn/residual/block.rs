@@ -4,11 +4,11 @@
 //! values; s of tangents, in reverse over forward only.
 
 use super::Residual;
-use super::norm::{Curve, Derive, Normalise, Rows};
 use super::tape::{Scratch, Work};
 use crate::Real;
 use crate::nn::activation::{Activate, Record};
 use crate::nn::kernel::{Arith, Buffer, Isa, Kernel, Pack, RowsTimesPack, TransposeTimesRows, padded};
+use crate::nn::norm::{Curve, Derive, Normalise, Rows};
 
 /// What all blocks of rows share.
 #[derive(Clone, Copy)]

@@ -4,20 +4,19 @@ mod block;
 mod depth_field;
 mod depth_norm;
 mod network;
-mod norm;
 mod report;
 mod tangent;
 mod tape;
 
 use ndarray::Array1;
 
-use super::{Activation, Init, Parameter};
+use super::{Activation, Init, Norm, Parameter};
 use crate::rng::Rng;
 use crate::{Error, Real, Result};
 
 pub use depth_field::DepthField;
 pub use depth_norm::{DeepNorm, Optimiser, admin_omega};
-pub use norm::Norm;
+pub(super) use network::{part, slice, slice_mut};
 pub use report::DepthReport;
 pub use tape::ResidualTape;
 

@@ -191,7 +191,7 @@ impl Residual {
     }
 }
 
-fn slice<'a, F, D: Dimension>(
+pub(in crate::nn) fn slice<'a, F, D: Dimension>(
     what: &'static str,
     array: &'a ArrayRef<F, D>,
     shape: &[usize],
@@ -200,7 +200,7 @@ fn slice<'a, F, D: Dimension>(
     array.as_slice().ok_or_else(|| Error::Layout { shape: shape.to_vec() })
 }
 
-fn slice_mut<'a, F, D: Dimension>(
+pub(in crate::nn) fn slice_mut<'a, F, D: Dimension>(
     what: &'static str,
     array: &'a mut ArrayRef<F, D>,
     shape: &[usize],
@@ -210,7 +210,7 @@ fn slice_mut<'a, F, D: Dimension>(
 }
 
 /// Rows `first ..` of a row-major array.
-fn part<F>(all: &[F], width: usize, first: usize, rows: usize) -> &[F] {
+pub(in crate::nn) fn part<F>(all: &[F], width: usize, first: usize, rows: usize) -> &[F] {
     &all[first * width..][..rows * width]
 }
 

@@ -15,7 +15,7 @@ use crate::Real;
 /// let c = MatrixCost::new(&array![[0.0_f32, 1.0], [2.0, 3.0]]);
 /// assert_eq!((c.shape(), c.at(1, 0)), ((2, 2), 2.0));
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct MatrixCost {
     entries: Vec<f64>,
     columns: usize,
@@ -29,13 +29,19 @@ impl MatrixCost {
 
     /// All entries of another cost.
     pub(crate) fn collect<C: Cost + ?Sized>(cost: &C) -> Self {
+        let mut matrix = Self::default();
+        matrix.copy(cost, &mut vec![0.0; cost.shape().1]);
+        matrix
+    }
+
+    /// Becomes another cost, with room for a row as scratch; allocates only to grow.
+    pub(crate) fn copy<C: Cost + ?Sized>(&mut self, cost: &C, scratch: &mut [f64]) {
         let (n, m) = cost.shape();
-        let mut entries = vec![0.0; n * m];
-        let mut scratch = vec![0.0; m];
-        for (i, out) in entries.chunks_exact_mut(m).enumerate() {
-            out.copy_from_slice(cost.row(i, &mut scratch));
+        self.columns = m;
+        self.entries.resize(n * m, 0.0);
+        for (i, out) in self.entries.chunks_exact_mut(m).enumerate() {
+            out.copy_from_slice(cost.row(i, scratch));
         }
-        MatrixCost { entries, columns: m }
     }
 
     /// The entries in some rows and columns of another cost.

@@ -44,22 +44,31 @@ const STORED: usize = 1 << 24;
 /// Number of entries that stay in a core's cache: reading them is cheaper than any arithmetic.
 const CACHED: usize = 1 << 17;
 
-/// The matrix itself, where that pays and there is room; otherwise nothing.
-pub(crate) fn stored<C: Cost + ?Sized>(cost: &C) -> Option<MatrixCost> {
+/// Whether a matrix pays, and there is room for it.
+pub(crate) fn pays<C: Cost + ?Sized>(cost: &C) -> bool {
     let (n, m) = cost.shape();
     let most = if cost.work() > 8 { STORED } else { CACHED };
-    (cost.work() > 0 && n * m <= most).then(|| MatrixCost::collect(cost))
+    cost.work() > 0 && n * m <= most
+}
+
+/// The matrix itself, where that pays; otherwise nothing.
+pub(crate) fn stored<C: Cost + ?Sized>(cost: &C) -> Option<MatrixCost> {
+    pays(cost).then(|| MatrixCost::collect(cost))
 }
 
 /// Refuses empty problems and costs that are not finite, naming the first such row.
 pub(crate) fn check<C: Cost + ?Sized>(cost: &C) -> Result<()> {
+    check_rows(cost, &mut vec![0.0; cost.shape().1])
+}
+
+/// The same with room for a row.
+pub(crate) fn check_rows<C: Cost + ?Sized>(cost: &C, scratch: &mut [f64]) -> Result<()> {
     let (n, m) = cost.shape();
     if n == 0 || m == 0 {
         return Err(Error::Empty { what: "one side of the transport problem" });
     }
-    let mut scratch = vec![0.0; m];
     for row in 0..n {
-        let c = cost.row(row, &mut scratch);
+        let c = cost.row(row, scratch);
         if let Some(column) = crate::state::first_not_finite(c) {
             return Err(Error::CostNotFinite { row, column, value: c[column] });
         }

@@ -4,8 +4,9 @@ use rayon::prelude::*;
 
 use super::scan::{column_minima, row_minima};
 use super::search::{Search, Sweep, TwoLeast};
+use super::strata::Sample;
 use crate::simd::Isa;
-use crate::transport::cost::{check, stored};
+use crate::transport::cost::{check_rows, pays};
 use crate::transport::{Cost, MatrixCost, Plan};
 use crate::{Error, Result};
 
@@ -40,6 +41,9 @@ pub struct Assignment {
     row: Vec<usize>,
     g: Vec<f64>,
     buffer: Vec<f64>,
+    /// Rows without a column before and after a round of bids.
+    free: [Vec<usize>; 2],
+    matrix: MatrixCost,
     search: Search,
     rows_scanned: usize,
 }
@@ -70,10 +74,15 @@ impl Assignment {
     pub fn permutation<C: Cost + ?Sized>(&mut self, cost: &C) -> Result<&[usize]> {
         let (n, m) = cost.shape();
         Error::shape("the cost of an assignment", &[n, n], &[n, m])?;
-        check(cost)?;
-        match stored(cost) {
-            Some(matrix) => self.assign(&matrix),
-            None => self.assign(cost),
+        self.buffer.resize(m, 0.0);
+        check_rows(cost, &mut self.buffer)?;
+        if pays(cost) {
+            let mut matrix = std::mem::take(&mut self.matrix);
+            matrix.copy(cost, &mut self.buffer);
+            self.assign(&matrix);
+            self.matrix = matrix;
+        } else {
+            self.assign(cost);
         }
         Ok(&self.column)
     }
@@ -81,7 +90,7 @@ impl Assignment {
     fn assign<C: Cost + ?Sized>(&mut self, cost: &C) {
         let n = cost.shape().0;
         if self.g.len() != n {
-            self.g = coarse(cost);
+            self.g = start(cost);
         }
         self.buffer.resize(n, 0.0);
         for taken in [&mut self.column, &mut self.row] {
@@ -89,23 +98,26 @@ impl Assignment {
             taken.resize(n, FREE);
         }
         self.rows_scanned = 0;
-        let free = self.bid(cost);
+        self.bid(cost);
         self.search.resize(n);
-        for i in free {
-            self.augment(cost, i);
+        for k in 0..self.free[0].len() {
+            self.augment(cost, self.free[0][k]);
         }
     }
 
-    /// Rows bid for their best columns; returns those that are left without one.
+    /// Rows bid for their best columns; those that are left without one are in `free[0]`.
     ///
     /// A bid lowers the column's potential to where the row's second best column is as good, so that every
     /// assigned row stays at its minimum. A displaced row bids at once.
-    fn bid<C: Cost + ?Sized>(&mut self, cost: &C) -> Vec<usize> {
-        let n = cost.shape().0;
+    fn bid<C: Cost + ?Sized>(&mut self, cost: &C) {
         let isa = Isa::detect();
-        let mut free: Vec<usize> = (0..n).collect();
+        let [mut free, mut left] = std::mem::take(&mut self.free);
+        free.clear();
+        free.extend(0..cost.shape().0);
+        left.clear();
+        left.reserve(free.len());
         for _ in 0..PASSES {
-            let mut left = Vec::new();
+            left.clear();
             let mut budget = BIDS * free.len();
             for &start in &free {
                 let mut i = start;
@@ -133,9 +145,9 @@ impl Assignment {
                     i = displaced;
                 }
             }
-            free = left;
+            std::mem::swap(&mut free, &mut left);
         }
-        free
+        self.free = [free, left];
     }
 
     /// Assigns row `start` along the shortest path to a free column.
@@ -150,7 +162,8 @@ impl Assignment {
                 FREE => isa.run(TwoLeast { c, g: &self.g }).first_value,
                 j => c[j] - self.g[j],
             };
-            let sweep = Sweep { c, g: &self.g, shift: base - f, row: i as u64, search: &mut self.search };
+            let (shift, taken, search) = (base - f, &self.row, &mut self.search);
+            let sweep = Sweep { c, g: &self.g, shift, row: i as u64, taken, search };
             let (j, distance) = isa.run(sweep);
             self.rows_scanned += 1;
             base = distance;
@@ -173,23 +186,25 @@ impl Assignment {
     }
 }
 
-/// Problems up to this size start from their column minima; of larger ones one point in so many is solved first.
+/// Problems up to this size start from their column minima; of larger ones a thinned problem is solved first.
 const SMALL: usize = 24;
-const THINNING: usize = 4;
-const LARGEST: usize = 1024;
 
-/// Potentials of the columns from a thinned problem, solved recursively: `g_j = min_i c_ij - f_i`.
-fn coarse<C: Cost + ?Sized>(cost: &C) -> Vec<f64> {
+/// Potentials of the columns: their minima, or, where these bound the cost less well, those of a thinned problem,
+/// `g_j = min_i c_ij - f_i`, solved recursively.
+fn start<C: Cost + ?Sized>(cost: &C) -> Vec<f64> {
     let n = cost.shape().0;
+    let least = column_minima(cost, (0..n).map(|i| (i, 0.0)));
     if n <= SMALL {
-        return column_minima(cost, (0..n).map(|i| (i, 0.0)));
+        return least;
     }
-    let k = n.div_ceil(THINNING).min(LARGEST);
-    let kept: Vec<usize> = (0..k).map(|i| i * n / k).collect();
-    let small = MatrixCost::thinned(cost, &kept, &kept);
+    let ones = vec![1.0; n];
+    let (rows, columns) = (Sample::of_sources(cost, &ones), Sample::of_targets(cost, &ones));
+    let small = MatrixCost::thinned(cost, &rows.kept, &columns.kept);
     let mut solver = Assignment::new();
     solver.assign(&small);
-    column_minima(cost, kept.into_iter().zip(row_minima(&small, &solver.g)))
+    let g = column_minima(cost, rows.kept.into_iter().zip(row_minima(&small, &solver.g)));
+    let bound = |g: &[f64]| row_minima(cost, g).iter().chain(g).sum::<f64>();
+    if bound(&g) > bound(&least) { g } else { least }
 }
 
 /// Rounds of bidding, and bids per free row in each.

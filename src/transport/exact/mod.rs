@@ -5,6 +5,7 @@ pub(crate) mod scan;
 mod search;
 mod simplex;
 mod start;
+mod strata;
 mod tree;
 
 pub use assignment::{Assignment, assignments};

@@ -121,6 +121,32 @@ pub(crate) fn column_minima<C: Cost + ?Sized>(
     least
 }
 
+/// Largest absolute value of an entry.
+pub(super) fn largest<C: Cost + ?Sized>(cost: &C) -> f64 {
+    let isa = Isa::detect();
+    let (n, m) = cost.shape();
+    let mut scratch = vec![0.0; m];
+    (0..n).map(|i| isa.run(Largest(cost.row(i, &mut scratch)))).fold(0.0, f64::max)
+}
+
+struct Largest<'a>(&'a [f64]);
+
+impl Kernel for Largest<'_> {
+    type Output = f64;
+    #[inline(always)]
+    fn run<A: Arith>(self) -> f64 {
+        let (c, rest) = self.0.as_chunks::<LANES>();
+        let mut most = [0.0; LANES];
+        for c in c {
+            for l in 0..LANES {
+                let size = c[l].abs();
+                most[l] = if size > most[l] { size } else { most[l] };
+            }
+        }
+        rest.iter().map(|c| c.abs()).chain(most).fold(0.0, |a, b| if b > a { b } else { a })
+    }
+}
+
 /// The `k` smallest of what is pushed, for each of several lists.
 pub(super) struct Smallest {
     k: usize,

@@ -84,6 +84,7 @@ impl Search {
     pub(super) fn resize(&mut self, n: usize) {
         self.open.resize(n, f64::INFINITY);
         self.from.resize(n, 0);
+        self.closed.reserve(n.saturating_sub(self.closed.len()));
     }
 
     pub(super) fn clear(&mut self) {
@@ -114,6 +115,8 @@ pub(super) struct Sweep<'a> {
     /// Distance of the row minus its potential.
     pub shift: f64,
     pub row: u64,
+    /// Row of each column, or `FREE`.
+    pub taken: &'a [usize],
     pub search: &'a mut Search,
 }
 
@@ -150,19 +153,24 @@ impl Kernel for Sweep<'_> {
                 best = open[j];
             }
         }
-        (position(open, best), best)
+        (position(open, best, self.taken), best)
     }
 }
 
-/// Where a value is that is there.
+/// Where a value is that is there: of several such columns a free one, which ends the search.
 #[inline(always)]
-fn position(values: &[f64], value: f64) -> usize {
-    let mut base = 0;
-    for chunk in values.chunks(LANES) {
+fn position(values: &[f64], value: f64, taken: &[usize]) -> usize {
+    let mut found = FREE;
+    for (k, chunk) in values.chunks(LANES).enumerate() {
         if chunk.iter().fold(false, |any, &v| any | (v == value)) {
-            break;
+            for (l, _) in chunk.iter().enumerate().filter(|(_, v)| **v == value) {
+                let j = k * LANES + l;
+                if taken[j] == FREE {
+                    return j;
+                }
+                found = found.min(j);
+            }
         }
-        base += LANES;
     }
-    base + values[base..].iter().position(|&v| v == value).unwrap_or(0)
+    found
 }

@@ -2,9 +2,9 @@
 
 use ndarray::Array1;
 
-use super::scan::{Collect, Smallest, row_minima};
+use super::scan::{Collect, Smallest, largest, row_minima};
 use super::start::{candidates, coarse_duals, plant};
-use super::tree::Tree;
+use super::tree::{Arc, Tree};
 use crate::simd::Isa;
 use crate::transport::cost::{check, stored};
 use crate::transport::weights::balanced;
@@ -113,15 +113,19 @@ impl NetworkSimplex {
         let (f, g, arcs) = candidates(cost, &guess);
         let slack = |arc: &HotArc| arc.cost - f[arc.tail as usize] - g[arc.head as usize - n];
         let mut detour = arcs.iter().map(slack).fold(0.0, f64::max);
-        let size = arcs.iter().map(|arc| arc.cost.abs()).fold(f64::MIN_POSITIVE, f64::max);
+        let size = largest(cost).max(f64::MIN_POSITIVE / 1e-9);
         detour = detour.max(1e-9 * size);
-        plant(&mut self.tree, (a, b), (&f, &g), &arcs, detour);
+        let tight = plant(&mut self.tree, (a, b), (&f, &g), &arcs, detour);
         (self.hot, self.pivots) = (arcs, 0);
+        if tight {
+            return (f, g);
+        }
         let total: f64 = a.iter().sum();
         loop {
             self.descend(cost, n);
-            // Mass that goes over the root although nothing can be improved: the detour was too cheap.
-            if self.over_root() <= 1e-14 * total || detour > 1e6 * size {
+            // Mass that goes over the root although nothing can be improved: the detour was too cheap. Beyond a few
+            // times the largest cost every straight way is cheaper, and what is left is round-off.
+            if self.over_root() <= 1e-14 * total || detour > 64.0 * size {
                 break;
             }
             self.raise(7.0 * detour);
@@ -188,9 +192,10 @@ impl NetworkSimplex {
             let c = cost.row(i, &mut scratch);
             let g = &self.tree.y[n..n + m];
             isa.run(Collect { c, g, f: -self.tree.y[i], row: i, in_row: &mut list, in_columns: None });
-            for (r, j) in list.list(0) {
+            for (_, j) in list.list(0) {
                 let arc = HotArc::new(cost, i, j as usize);
-                if r < -self.round_off(&arc) {
+                // As the pivots will see it: a row of costs may be rounded in another way.
+                if arc.reduced(&self.tree.y) < -self.round_off(&arc) {
                     self.hot.push(arc);
                 }
             }
@@ -243,6 +248,33 @@ impl NetworkSimplex {
             let (i, j) = if (x as usize) < n { (x, parent) } else { (parent, x) };
             (parent != root && flow > 0.0).then(|| (i as usize, j as usize - n, flow))
         };
-        (0..root).filter_map(arc).collect()
+        let mut entries: Vec<_> = (0..root).filter_map(arc).collect();
+        self.mend(n, &mut entries);
+        entries
+    }
+
+    /// What round-off has left at the root goes straight from the sources that have too much to the targets that
+    /// have too little.
+    fn mend(&self, n: usize, entries: &mut Vec<(usize, usize, f64)>) {
+        let root = self.tree.nodes() as u32 - 1;
+        let (mut over, mut under) = (Vec::new(), Vec::new());
+        for x in (0..root).filter(|&x| self.tree.parent(x) == root) {
+            let Arc { flow, up, .. } = self.tree.arc(x);
+            match (if up { flow } else { -flow }, (x as usize) < n) {
+                (rest, true) if rest > 0.0 => over.push((x as usize, rest)),
+                (rest, false) if rest < 0.0 => under.push((x as usize - n, -rest)),
+                _ => {}
+            }
+        }
+        let mut targets = under.into_iter();
+        let mut open = targets.next();
+        for (i, mut rest) in over {
+            while let Some((j, room)) = open.filter(|_| rest > 0.0) {
+                let flow = rest.min(room);
+                entries.push((i, j, flow));
+                rest -= flow;
+                open = if room > flow { Some((j, room - flow)) } else { targets.next() };
+            }
+        }
     }
 }

@@ -2,39 +2,27 @@
 
 use super::scan::{Collect, Smallest, column_minima, row_minima};
 use super::simplex::{HotArc, NetworkSimplex};
+use super::strata::Sample;
 use super::tree::{Arc, Tree};
 use crate::simd::Isa;
 use crate::transport::{Cost, MatrixCost};
 
 /// Problems up to this size start from their column minima.
 const SMALL: usize = 48;
-/// One point of so many is kept in the thinned problem, which has at most `LARGEST` points a side.
-const THINNING: usize = 4;
-const LARGEST: usize = 1024;
 /// Candidate arcs kept for every row and for every column.
 const NEIGHBOURS: usize = 8;
 
-/// Potentials of the targets that are nearly optimal: those of every fourth point, extended to the others by
-/// `g_j = min_i c_ij - f_i`, recursively.
+/// Potentials of the targets that are nearly optimal: those of a quarter of the points, each with the mass of its
+/// neighbourhood, extended to the others by `g_j = min_i c_ij - f_i`, recursively.
 pub(crate) fn coarse_duals<C: Cost + ?Sized>(cost: &C, a: &[f64], b: &[f64]) -> Vec<f64> {
     let (n, m) = (a.len(), b.len());
     if n.min(m) <= SMALL {
         return column_minima(cost, (0..n).map(|i| (i, 0.0)));
     }
-    let thin = |n: usize| -> Vec<usize> {
-        let k = n.div_ceil(THINNING).min(LARGEST);
-        (0..k).map(|i| i * n / k).collect()
-    };
-    let (rows, columns) = (thin(n), thin(m));
-    let (wa, wb) = (thinned_weights(a, &rows), thinned_weights(b, &columns));
-    let small = MatrixCost::thinned(cost, &rows, &columns);
-    let (f, _) = NetworkSimplex::new().optimum(&small, &wa, &wb, None);
-    column_minima(cost, rows.into_iter().zip(f))
-}
-
-fn thinned_weights(w: &[f64], kept: &[usize]) -> Vec<f64> {
-    let sum: f64 = kept.iter().map(|&i| w[i]).sum();
-    kept.iter().map(|&i| if sum > 0.0 { w[i] / sum } else { 1.0 / kept.len() as f64 }).collect()
+    let (rows, columns) = (Sample::of_sources(cost, a), Sample::of_targets(cost, b));
+    let small = MatrixCost::thinned(cost, &rows.kept, &columns.kept);
+    let (f, _) = NetworkSimplex::new().optimum(&small, &rows.mass, &columns.mass, None);
+    column_minima(cost, rows.kept.into_iter().zip(f))
 }
 
 /// Potentials tightened from a guess, and the arcs of least reduced cost of every row and every column.
@@ -65,14 +53,15 @@ pub(super) fn candidates<C: Cost + ?Sized>(cost: &C, guess: &[f64]) -> (Vec<f64>
 /// root. Every arc that is used empties one of its ends, so the arcs form a forest, in each tree of which at most
 /// one node has something left; that node, or any source, hangs from the root.
 ///
-/// The arcs at the root cost what the potentials say plus `detour`.
+/// The arcs at the root cost what the potentials say plus `detour`. Returns whether all mass has found a place on arcs
+/// of reduced cost zero, which proves the tree optimal.
 pub(super) fn plant(
     tree: &mut Tree,
     (a, b): (&[f64], &[f64]),
     (f, g): (&[f64], &[f64]),
     arcs: &[HotArc],
     detour: f64,
-) {
+) -> bool {
     let n = a.len();
     let mut left: Vec<f64> = a.iter().chain(b).copied().collect();
     let sent = greedy(arcs, n, (f, g), &mut left);
@@ -101,6 +90,8 @@ pub(super) fn plant(
         }
     }
     tree.settle(&tree.order());
+    let is_tight = |&(i, j, _, cost): &(usize, usize, f64, f64)| cost - f[i] <= g[j - n];
+    left.iter().all(|rest| *rest == 0.0) && sent.iter().all(is_tight)
 }
 
 /// The arc between the root and a node with so much left over.
