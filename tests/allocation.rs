@@ -6,8 +6,9 @@ use std::cell::Cell;
 use flowfield::dataset::{moons, normal};
 use flowfield::game::*;
 use flowfield::integrate::*;
+use flowfield::low_rank::LoraScale;
 use flowfield::matching::{Bridge, Matching, Objective, Source, TimeLaw};
-use flowfield::nn::{Mlp, Network, Potential, one_hot};
+use flowfield::nn::{Lora, Mlp, Network, NormPlacement, Plan, Potential, Residual, one_hot};
 use flowfield::{ClipNorm, Flow, VectorField, field};
 use ndarray::Array1;
 
@@ -16,12 +17,14 @@ struct Counting;
 
 thread_local! {
     static COUNT: Cell<u64> = const { Cell::new(0) };
+    static BYTES: Cell<usize> = const { Cell::new(0) };
 }
 
 // SAFETY: every call is passed on unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = COUNT.try_with(|c| c.set(c.get() + 1));
+        let _ = BYTES.try_with(|c| c.set(c.get() + layout.size()));
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, p: *mut u8, layout: Layout) {
@@ -158,6 +161,57 @@ fn other_paths_sources_and_objectives_do_not_allocate() {
     let mut sampling = Flow::new(net.field(&theta).condition(&condition).guidance(2.0), Heun::new());
     sampling.step(0.01, &mut x).unwrap();
     assert_eq!(allocations(|| sampling.steps(20, 0.01, &mut x).unwrap()), 0, "guidance");
+}
+
+#[test]
+fn plans_deep_networks_and_low_rank_increments_do_not_allocate() {
+    let data = moons::<f32>(500, 0.05, 0);
+    let mlp = Mlp::velocity(2, &[32, 32]);
+    let theta = Network::<f32>::init(&mlp, 0);
+    let mut sampling = Flow::new(Plan::compile(&mlp, &theta, 300).unwrap(), Heun::new());
+    let mut x = normal::<f32>((300, 2), 0);
+    sampling.step(0.01, &mut x).unwrap();
+    let again = allocations(|| {
+        sampling.field_mut().repack(&theta).unwrap();
+        sampling.steps(20, 0.01, &mut x).unwrap();
+    });
+    assert_eq!(again, 0, "a plan");
+
+    let deep = Residual::velocity(2, 16, 12).norm(NormPlacement::Deep { alpha: 2.0 });
+    for net in [deep.clone(), deep.recompute()] {
+        let mut theta = Network::<f32>::init(&net, 0);
+        let mut training = Flow::new(Matching::new(&net, &data, 130), Adam::default());
+        training.steps(2, 1e-3, &mut theta).unwrap();
+        assert_eq!(allocations(|| training.steps(10, 1e-3, &mut theta).unwrap()), 0, "{net:?}");
+        let mut sampling = Flow::new(net.field(&theta), Heun::new());
+        sampling.step(0.01, &mut x).unwrap();
+        assert_eq!(allocations(|| sampling.steps(10, 0.01, &mut x).unwrap()), 0, "sampling {net:?}");
+    }
+
+    let lora = Lora::new(&mlp, &theta, 2, LoraScale::Plain);
+    let mut phi = lora.init(1);
+    let mut training = Flow::new(Matching::new(&lora, &data, 64), Adam::default());
+    training.steps(2, 1e-3, &mut phi).unwrap();
+    assert_eq!(allocations(|| training.steps(10, 1e-3, &mut phi).unwrap()), 0, "low rank");
+}
+
+#[test]
+fn recomputing_keeps_the_root_of_the_depth() {
+    // A block and row keep `width + inner` numbers; recomputed, √N blocks do, and the stream with its tangent at √N of them.
+    let (width, inner, depth, rows) = (32, 48, 400, 64);
+    let net = Residual::new(32, width, depth, 32).inner(inner);
+    let bytes = |net: &Residual| {
+        let before = BYTES.get();
+        let tape = Network::<f32>::tape(net, rows);
+        let after = BYTES.get();
+        drop(tape);
+        (after - before) as f64
+    };
+    let saved = bytes(&net) - bytes(&net.clone().recompute());
+    let (all, kept) = (depth * (width + inner), 20 * (width + inner) + 2 * 20 * width);
+    let want = (4 * rows * (all - kept)) as f64;
+    // Buffers start on cache lines, and each has its length noted.
+    assert!((saved / want - 1.0).abs() < 0.015, "{saved} against {want}");
 }
 
 #[test]

@@ -73,6 +73,39 @@ fn errors_do_not_depend_on_small_singular_values() {
 }
 
 #[test]
+fn the_equations_of_the_factors_break_down_where_the_integrators_do_not() {
+    // U' = (I - UUᵀ) F V S⁻¹, V' = (I - VVᵀ) Fᵀ U S⁻ᵀ, S' = Uᵀ F V: S⁻¹ is as large as the least singular value is small.
+    let case = Rotating::new(60);
+    let r = 32;
+    let split = |y: &Array2<f64>| {
+        let part = |rows: std::ops::Range<usize>| y.slice(ndarray::s![rows, ..]).to_owned();
+        (part(0..60), part(60..60 + r), part(60 + r..120 + r))
+    };
+    let factors = field(|t, y: &Array2<f64>, dy: &mut Array2<f64>| {
+        let (u, s, v) = split(y);
+        let w = u.dot(&s).dot(&v.t());
+        let mut f = w.clone();
+        case.field().eval(t, &w, &mut f);
+        let Ok(svd) = LowRank::from_svd(&s, r) else { return dy.fill(f64::NAN) };
+        let inverse = svd.v.dot(&Array2::from_diag(&svd.s.diag().mapv(f64::recip))).dot(&svd.u.t());
+        let (fv, ftu) = (f.dot(&v), f.t().dot(&u));
+        let du = (&fv - &u.dot(&u.t().dot(&fv))).dot(&inverse);
+        let dv = (&ftu - &v.dot(&v.t().dot(&ftu))).dot(&inverse.t());
+        for (rows, part) in [(0..60, du), (60..60 + r, u.t().dot(&fv)), (60 + r..120 + r, dv)] {
+            dy.slice_mut(ndarray::s![rows, ..]).assign(&part);
+        }
+    });
+    let start = LowRank::from_svd(&case.start, r).unwrap();
+    let mut y = ndarray::concatenate![ndarray::Axis(0), start.u, start.s, start.v];
+    let outcome = Flow::new(factors, Rk4::new()).steps(10, 0.1, &mut y);
+    let (u, s, v) = split(&y);
+    let error = norm(&(u.dot(&s).dot(&v.t()) - &case.end));
+    let splitting = case.error(ProjectorSplitting::new(r, Rk4::new()), 10);
+    assert!(outcome.is_err() || !(error < 1.0), "{outcome:?}, {error:e}");
+    assert!(splitting < 1e-3, "{splitting:e}");
+}
+
+#[test]
 fn a_matrix_of_the_given_rank_is_followed_exactly() {
     let (u, v) = (orthonormal(60, 5, 5), orthonormal(60, 5, 6));
     let at = |t: f64| {
@@ -153,6 +186,52 @@ fn low_rank_descent_is_as_fast_as_the_full_one_whatever_the_condition() {
             let error = descend(ParallelBug::new(rank, 1e-6), condition, 0.5, 100);
             assert!(error < 1e-5, "condition {condition}, rank {rank}: {error:e}");
         }
+    }
+}
+
+/// The same descent by the factors themselves, W = A B from B = 0.
+fn descend_by_factors(condition: f64) -> f64 {
+    let sigma: Array1<f64> = (0..5).map(|j| condition.powf(-j as f64 / 4.0)).collect();
+    let target = (&orthonormal(50, 5, 7) * &sigma).dot(&orthonormal(50, 5, 8).t());
+    // One state [A | Bᵀ].
+    let factors = |y: &Array2<f64>| {
+        let b = y.slice(ndarray::s![50.., ..]).t().to_owned();
+        LowRankFactors::new(y.slice(ndarray::s![..50, ..]).to_owned(), b, LoraScale::Plain).unwrap()
+    };
+    let flow = field(|_t, y: &Array2<f64>, dy: &mut Array2<f64>| {
+        let f = factors(y);
+        let (ga, gb) = f.project_gradient(&(f.product() - &target)).unwrap();
+        dy.slice_mut(ndarray::s![..50, ..]).assign(&-ga);
+        dy.slice_mut(ndarray::s![50.., ..]).assign(&-gb.t().to_owned());
+    });
+    let mut y = random(100, 5, 9) * 50f64.sqrt().recip();
+    y.slice_mut(ndarray::s![50.., ..]).fill(0.0);
+    Flow::new(flow, Euler::new()).steps(200, 0.1, &mut y).unwrap();
+    norm(&(factors(&y).product() - &target)) / norm(&target)
+}
+
+#[test]
+fn descent_by_factors_is_slow_along_small_singular_values() {
+    let full = 0.9f64.powi(200);
+    for (condition, least) in [(1.0, 1e3 * full), (1e2, 1e-2), (1e4, 1e-2)] {
+        let error = descend_by_factors(condition);
+        assert!(error > least && error < 1.0, "condition {condition}: {error:e} against {full:e}");
+    }
+}
+
+#[test]
+fn a_coarse_tolerance_keeps_the_large_singular_values_only() {
+    for condition in [1e2, 1e4] {
+        let sigma: Array1<f64> = (0..5).map(|j| f64::powf(condition, -j as f64 / 4.0)).collect();
+        let target = (&orthonormal(50, 5, 7) * &sigma).dot(&orthonormal(50, 5, 8).t());
+        let descent = field(|_t, w: &Array2<f64>, dw| *dw = &target - w);
+        let mut flow = Flow::new(descent, ParallelBug::new(5, 0.15));
+        flow.steps(100, 0.5, &mut Array2::zeros((50, 50))).unwrap();
+        assert!(
+            (1..=3).contains(&flow.integrator().rank()),
+            "condition {condition}: {}",
+            flow.integrator().rank()
+        );
     }
 }
 

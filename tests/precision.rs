@@ -127,6 +127,89 @@ fn bf16_with_master_parameters_trains_like_f32() {
     let mut training = Flow::new(Regression::new(&net, 1.0), method);
     training.steps(600, 0.01, &mut theta).unwrap();
     assert!(training.field().loss > 1.05 * full, "{}", training.field().loss);
+    // Rounding them stochastically keeps the updates in the mean.
+    let mut theta = Network::<f32>::init(&net, 0);
+    let method =
+        LowPrecision::new(Momentum::new(0.9), Format::Bf16).rounding(Rounding::Stochastic { seed: 3 });
+    let mut training = Flow::new(Regression::new(&net, 1.0), method);
+    training.steps(600, 0.01, &mut theta).unwrap();
+    assert!((training.field().loss / full - 1.0).abs() < 0.05, "{} against {full}", training.field().loss);
+}
+
+#[test]
+fn unscaled_gradients_vanish_in_f16_and_scaled_ones_do_not() {
+    let net = net().compute(Format::F16);
+    let theta = Network::<f32>::init(&net, 0);
+    let zeros = |scale: f64| {
+        let scaler = LossScaler::new(LossScale::Static(scale));
+        let scaled = scaler.network(&net);
+        let mut slope = theta.clone();
+        Regression::new(&scaled, 1e-8).eval(0.0, &theta, &mut slope);
+        // Of the first layer's weights.
+        slope.iter().take(16 * 64).filter(|g| **g == 0.0).count() as f64 / 1024.0
+    };
+    assert!(zeros(1.0) > 0.99 && zeros(2f64.powi(20)) < 0.05, "{}, {}", zeros(1.0), zeros(2f64.powi(20)));
+}
+
+/// Momentum and Adam as they are written down, an array operation at a time.
+fn unfused(
+    adam: bool,
+    mut y: Array1<f32>,
+    slope: impl Fn(&Array1<f32>) -> Array1<f32>,
+    h: f32,
+) -> Array1<f32> {
+    let (mut m, mut v) = (Array1::<f32>::zeros(y.len()), Array1::<f32>::zeros(y.len()));
+    for k in 1..=20 {
+        let f = slope(&y);
+        if adam {
+            m = &m * 0.9 + &f * (1.0 - 0.9_f64) as f32;
+            v = &v * 0.999 + (&f * (1.0 - 0.999_f64) as f32) * &f;
+            let scale = ((1.0 / (1.0 - 0.999_f64.powi(k))) as f32).sqrt();
+            let lr = h * (1.0 / (1.0 - 0.9_f64.powi(k))) as f32;
+            y = &y + &m * lr / (v.mapv(f32::sqrt) * scale + 1e-8);
+        } else {
+            m = &m * 0.9 + &f;
+            y = &y + &m * h;
+        }
+    }
+    y
+}
+
+#[test]
+fn fused_updates_are_the_written_ones_to_the_last_bit() {
+    // Beyond a block, off whole groups, and large enough for memory that is set apart.
+    for n in [7, 5_003, 70_001] {
+        let start = normal::<f32>((1, n), 1).row(0).to_owned();
+        let slope = |y: &Array1<f32>| y.mapv(|y| 0.3 - y * y * y);
+        let field = || field(|_t, y: &Array1<f32>, dy: &mut Array1<f32>| dy.assign(&slope(y)));
+        let (mut momentum, mut adam) = (start.clone(), start.clone());
+        Flow::new(field(), Momentum::new(0.9)).steps(20, 1e-2, &mut momentum).unwrap();
+        Flow::new(field(), Adam::default()).steps(20, 1e-2, &mut adam).unwrap();
+        assert_eq!(momentum, unfused(false, start.clone(), slope, 1e-2));
+        assert_eq!(adam, unfused(true, start, slope, 1e-2));
+    }
+}
+
+#[test]
+fn an_update_that_is_not_finite_keeps_the_last_state() {
+    for n in [3, 4_099] {
+        let burst = || {
+            field(move |_t, y: &Array1<f32>, dy: &mut Array1<f32>| {
+                dy.fill(1.0);
+                if y[0] > 0.5 {
+                    dy[n - 1] = f32::INFINITY;
+                }
+            })
+        };
+        let mut y = Array1::<f32>::zeros(n);
+        let error = Flow::new(burst(), Momentum::new(0.0)).steps(20, 0.1, &mut y).unwrap_err();
+        assert!(matches!(error, Error::Diverged { component, .. } if component == n - 1), "{error}");
+        assert!(y.iter().all(|y| (y - 0.6).abs() < 1e-5), "{y}");
+        let mut y = Array1::<f32>::zeros(n);
+        let error = Flow::new(burst(), Adam::default()).steps(20, 0.1, &mut y).unwrap_err();
+        assert!(matches!(error, Error::Diverged { component, .. } if component == n - 1), "{error}");
+        assert!(y.iter().all(|y| y.is_finite()));
+    }
 }
 
 #[test]
@@ -209,12 +292,18 @@ fn gradients_that_stay_bad_end_the_run_with_the_state_kept() {
         LossScale::Dynamic { init: 1.0, growth: 0.5, backoff: 0.5, interval: 1, min: 1.0 },
         LossScale::Dynamic { init: 1.0, growth: 2.0, backoff: 1.5, interval: 1, min: 1.0 },
         LossScale::Dynamic { init: 1.0, growth: 2.0, backoff: 0.5, interval: 1, min: 0.0 },
+        // Would sink to 0, as the scale is kept in f32.
+        LossScale::Dynamic { init: 1.0, growth: 2.0, backoff: 1e-3, interval: 1, min: 1e-60 },
+        LossScale::Static(1e-60),
     ] {
         let scaler = LossScaler::new(rule);
         let still = field(|_t, y: &[f32; 2], dy| *dy = *y);
         let refused = Flow::new(still, scaler.guard(Sgd::new())).step(0.1, &mut y);
         assert!(matches!(refused, Err(Error::Setting { .. })));
     }
+    // A scale that has sunk to its least is in the message, with what to do.
+    let text = error.to_string();
+    assert!(text.contains("20") && text.contains('1'), "{text}");
 }
 
 /// Value, gradient and cotangent of the input in a format, for f32 (which may have its own instructions) and f64 (which has not).

@@ -216,7 +216,7 @@ fn sphere(dim: usize) -> (impl Fn(&Array1<f64>) -> Array1<f64>, Array1<f64>) {
 fn pre_norm_is_the_sphere_flow_in_slow_time() {
     let (f, start) = sphere(24);
     let unit = |x: &Array1<f64>| x / x.dot(x).sqrt();
-    for (t, tol) in [(5.0, 1e-11), (20.0, 1e-10)] {
+    for (t, tol) in [(5.0, 1e-11), (20.0, 1e-10), (80.0, 1e-8)] {
         // State (x, s) with ds = dt/|x|, then the sphere flow for the time s.
         let pre = field(|_t, y: &Array1<f64>, dy: &mut Array1<f64>| {
             let x = y.slice(ndarray::s![..24]).to_owned();
@@ -405,6 +405,126 @@ fn a_thousand_layers_train_with_deep_norm_and_not_with_post_norm() {
     assert!(post.is_nan() || post >= 0.8, "{post}");
 }
 
+/// The stream of a network whose ends are the identity.
+fn identity_ends(net: &Residual, seed: u64) -> Array1<f64> {
+    let mut theta: Array1<f64> = net.init(seed);
+    for part in Network::<f64>::layout(net).iter().filter(|p| !p.name.starts_with("blocks")) {
+        let columns = *part.shape.last().unwrap();
+        for i in 0..part.shape.iter().product() {
+            theta[part.offset + i] = if part.shape.len() == 2 && i % (columns + 1) == 0 { 1.0 } else { 0.0 };
+        }
+    }
+    theta
+}
+
+#[test]
+fn neighbouring_pre_norm_blocks_merge_into_one_as_the_depth_grows() {
+    let net = Residual::new(64, 64, 1000, 64).activation(Activation::Relu).norm(NormPlacement::Pre);
+    let theta = identity_ends(&net, 2);
+    let mut field = net.depth_field(&theta);
+    let mut block = |l: usize, h: &Array2<f64>| {
+        let mut dh = h.clone();
+        field.eval(l as f64 / 1000.0, h, &mut dh);
+        dh / 1000.0
+    };
+    let size = |a: &Array2<f64>| a.iter().map(|v| v * v).sum::<f64>().sqrt();
+    let mut h = normal::<f64>((16, 64), 1);
+    let mut errors = Vec::new();
+    for l in 0..902 {
+        let step = block(l, &h);
+        if [4, 16, 64, 256, 901].contains(&l) {
+            // Both blocks of the same stream, against one after the other.
+            let (second, parallel) = (block(l + 1, &(&h + &step)), block(l + 1, &h));
+            errors.push((l, size(&(&second - &parallel)) / size(&(&step + &second)) * (l as f64).sqrt()));
+        }
+        h += &step;
+    }
+    assert!(errors.iter().all(|(_, e)| (0.4..1.2).contains(e)), "relative errors times √l: {errors:?}");
+}
+
+#[test]
+fn what_the_last_block_contributes() {
+    // A block of zeros passes the (normalised) stream on: it is removed.
+    let change = |placement, gain, blocks: usize| {
+        let net = Residual::new(64, 64, blocks, 64).activation(Activation::Relu).norm(placement).gain(gain);
+        let theta = identity_ends(&net, 3);
+        let mut without = theta.clone();
+        without.slice_mut(ndarray::s![net.block_range(blocks - 1)]).fill(0.0);
+        let x = normal::<f64>((16, 64), 1);
+        let (y, removed) = (value(&net, &theta, &x), value(&net, &without, &x));
+        let size = |a: &Array2<f64>| a.iter().map(|v| v * v).sum::<f64>().sqrt();
+        size(&(&removed - &y)) / size(&y)
+    };
+    let all = |f: &dyn Fn(usize) -> f64| [64, 256, 1000].map(f);
+    let pre = all(&|n| change(NormPlacement::Pre, 1.0, n));
+    let post = all(&|n| change(NormPlacement::Post, 1.0, n));
+    let deep = all(&|n| {
+        let d = DeepNorm::encoder_only(n / 2);
+        change(NormPlacement::Deep { alpha: d.alpha }, d.beta, n)
+    });
+    for (i, n) in [64.0_f64, 256.0, 1000.0].into_iter().enumerate() {
+        assert!((0.5..1.5).contains(&(pre[i] * n.sqrt())), "pre {pre:?}");
+        assert!(post[i] > 0.5, "post {post:?}");
+        // At its start DeepNorm is closer to the identity than pre-norm is.
+        assert!(deep[i] < 0.3 * pre[i], "deep {deep:?} against {pre:?}");
+    }
+}
+
+#[test]
+fn effective_depth_grows_like_the_root_of_the_depth_or_its_logarithm() {
+    let depth = |blocks: usize, shared: bool| {
+        let net = Residual::new(32, 32, blocks, 32).activation(Activation::Relu).norm(NormPlacement::Pre);
+        let mut theta = identity_ends(&net, 5);
+        if shared {
+            let first = theta.slice(ndarray::s![net.block_range(0)]).to_owned();
+            (1..blocks).for_each(|l| theta.slice_mut(ndarray::s![net.block_range(l)]).assign(&first));
+        }
+        net.depth_report(&theta, &normal::<f64>((8, 32), 1)).unwrap().effective_depth()
+    };
+    let [a, b, c] = [20, 200, 2000].map(|n| depth(n, false));
+    let root = 10f64.sqrt();
+    assert!((b / a / root - 1.0).abs() < 0.25 && (c / b / root - 1.0).abs() < 0.15, "{a}, {b}, {c}");
+    // Aligned increments: a harmonic sum, ln 10 for every factor of ten.
+    let [a, b, c] = [20, 200, 2000].map(|n| depth(n, true));
+    assert!((c - b - 10f64.ln()).abs() < 0.3 && c < 12.0, "{a}, {b}, {c}");
+}
+
+#[test]
+fn independent_linear_blocks_grow_as_their_variance_says() {
+    // |Π (1 + ε W₂W₁) v|² grows like (1 + ε²)^N: bounded for 1/√N, not for 1, and not at all for 1/N.
+    let growth = |blocks: usize, step| {
+        let net = Residual::new(64, 64, blocks, 64).activation(Activation::Identity).step(step);
+        let theta = identity_ends(&net, 4);
+        let x = normal::<f64>((16, 64), 1);
+        let report = net.depth_report(&theta, &x).unwrap();
+        let start = (x.iter().map(|v| v * v).sum::<f64>() / 16.0).sqrt();
+        2.0 * (report.stream[blocks - 1] / start).ln()
+    };
+    let unit = growth(100, DepthStep::Unit);
+    assert!((unit / (100.0 * 2f64.ln()) - 1.0).abs() < 0.1, "{unit}");
+    for n in [10, 100, 1000] {
+        let want = n as f64 * (1.0 / n as f64).ln_1p();
+        let got = growth(n, DepthStep::InverseSqrtDepth);
+        assert!((got / want - 1.0).abs() < 0.2, "{n}: {got} against {want}");
+    }
+    assert!(growth(1000, DepthStep::InverseDepth).abs() < 0.05);
+}
+
+#[test]
+fn the_step_of_a_block_scales_the_gradient_of_the_parameters() {
+    let squared = |blocks: usize, step| {
+        let net = deep(blocks, NormPlacement::None, 1.0).step(step);
+        probe(&net, 0).1.iter().map(|n| n * n).sum::<f64>()
+    };
+    let root = [6, 100, 1000].map(|n| squared(n, DepthStep::InverseSqrtDepth));
+    let (most, least) =
+        (root.iter().fold(0.0, |m: f64, &v| m.max(v)), root.iter().fold(f64::MAX, |m, &v| m.min(v)));
+    assert!(most / least < 5.0, "1/√N: {root:?}");
+    let [a, b, c] = [6, 100, 1000].map(|n| squared(n, DepthStep::InverseDepth));
+    assert!((5.0..60.0).contains(&(a / b)) && (6.0..16.0).contains(&(b / c)), "1/N: {a}, {b}, {c}");
+    assert!(squared(100, DepthStep::Unit) > 1e6 * root[1]);
+}
+
 #[test]
 fn constants_for_the_optimiser() {
     let table = [(Optimiser::Sgd, 0.25, 0.25), (Optimiser::Adam, 0.5, 0.5), (Optimiser::Lamb, 0.0, 0.5)];
@@ -423,6 +543,16 @@ fn constants_for_the_optimiser() {
     };
     let ratio = squared(DeepNorm::for_optimiser(150, Optimiser::Sgd)) / squared(DeepNorm::encoder_only(150));
     assert!((1.8..2.2).contains(&ratio), "{ratio}");
+    // And those for Adam a gradient that falls, |g|² like 1/N, as Adam's update is |g|₁.
+    let adam = |layers| {
+        let d = DeepNorm::for_optimiser(layers, Optimiser::Adam);
+        let net = deep(2 * layers, NormPlacement::Deep { alpha: d.alpha }, d.beta);
+        probe(&net, 1).1.iter().map(|n| n * n).sum::<f64>()
+    };
+    let fall = adam(50) / adam(500);
+    assert!((7.0..14.0).contains(&fall), "{fall}");
+    let omega = flowfield::nn::admin_omega(12);
+    assert!((omega * omega - (13.0 / 13f64.ln() - 1.0)).abs() < 1e-12);
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! Step sizes that adapt themselves.
 
 use flowfield::dataset::normal;
-use flowfield::integrate::{Adam, AutoStep, EgStepSize, Euler, Hypergradient, Integrator};
-use flowfield::{Error, Flow, VectorField};
+use flowfield::integrate::{Adam, AutoStep, EgStepSize, Euler, Geometry, Hypergradient, Integrator, Mirror};
+use flowfield::{Error, Flow, VectorField, field};
 use ndarray::Array1;
 
 /// ½ Σ λᵢ yᵢ², λ from 1/κ to 1: minus its gradient, and its value.
@@ -77,7 +77,64 @@ fn the_authors_defaults_mend_a_factor_of_ten_and_not_a_thousand() {
     for eta in [1e-3, 1e-2, 0.1, 1.0, 10.0] {
         assert!(run(eta) < 1e-15, "{eta}: {:e}", run(eta));
     }
-    assert!(run(1000.0) > 1e3);
+    assert!(run(100.0) > 1e3 && run(1000.0) > 1e3, "{:e}, {:e}", run(100.0), run(1000.0));
+}
+
+#[test]
+fn fixed_steps_and_hypergradients_do_not_recover_from_steps_that_are_too_large() {
+    for eta in [10.0, 100.0, 1000.0] {
+        let fixed = after(Euler::new(), 32.0, 0, 2000, eta).0;
+        let adapted = after(Hypergradient::new(1e-3), 32.0, 0, 2000, eta).0;
+        assert!(!(fixed < 1e10) && !(adapted < 1e10), "{eta}: {fixed:e}, {adapted:e}");
+    }
+}
+
+#[test]
+fn fast_scales_between_wide_bounds_recover_over_six_decades_by_way_of_a_peak() {
+    for decade in -3..=3 {
+        let mut method = EgStepSize::default();
+        (method.scale_rate, method.gain_rate, method.momentum) = (0.2, 0.0, 0.0);
+        method.scale_bounds = (1e-6, 1e6);
+        let (loss, _) = after(method.clone(), 32.0, 0, 2000, 10f64.powi(decade));
+        assert!(loss < 1e-3, "1e{decade}: {loss:e}");
+        if decade == 3 {
+            let worst = (1..10).map(|k| after(method.clone(), 32.0, 0, k, 1e3).0).fold(0.0, f64::max);
+            assert!(worst > 1e6, "{worst:e}");
+        }
+    }
+}
+
+#[test]
+fn exponentiated_gradient_on_a_linear_loss_is_the_softmax_of_what_has_been_lost() {
+    let (n, eta, steps) = (50, 0.1, 1000);
+    let costs = normal::<f64>((1, n), 3).row(0).to_owned();
+    let down = || field(|_t, _x: &Array1<f64>, f: &mut Array1<f64>| f.assign(&(-&costs)));
+    let mut x = Array1::from_elem(n, 1.0 / n as f64);
+    Flow::new(down(), Mirror::new(Geometry::Simplex)).steps(steps, eta, &mut x).unwrap();
+    let least = costs.iter().copied().fold(f64::MAX, f64::min);
+    let weights = costs.mapv(|c| (-eta * steps as f64 * (c - least)).exp());
+    let softmax = &weights / weights.sum();
+    assert!((&x - &softmax).iter().all(|d| d.abs() < 1e-14) && (x.sum() - 1.0).abs() < 1e-15);
+    // Not normalised: ln x is linear in the number of steps.
+    let mut x = Array1::from_elem(n, 0.5);
+    Flow::new(down(), Mirror::new(Geometry::Entropy)).steps(100, eta, &mut x).unwrap();
+    let gap = x.iter().zip(&costs).map(|(x, c)| (x.ln() - (0.5f64.ln() - 100.0 * eta * c)).abs());
+    assert!(gap.fold(0.0, f64::max) < 1e-11);
+    // And the regret against the best coordinate stays below √(T ln n / 2) for losses in [0, 1].
+    let rounds = 2000;
+    let losses = normal::<f64>((rounds, n), 4).mapv(|v| 0.5 + 0.5 * v.sin());
+    let rate = (8.0 * (n as f64).ln() / rounds as f64).sqrt();
+    let mut x = Array1::from_elem(n, 1.0 / n as f64);
+    let (mut paid, mut round) = (0.0, 0);
+    let adversary = field(|_t, x: &Array1<f64>, f: &mut Array1<f64>| {
+        paid += x.dot(&losses.row(round));
+        f.assign(&losses.row(round).mapv(|l| -l));
+        round += 1;
+    });
+    Flow::new(adversary, Mirror::new(Geometry::Simplex)).steps(rounds, rate, &mut x).unwrap();
+    let best = losses.columns().into_iter().map(|c| c.sum()).fold(f64::MAX, f64::min);
+    let bound = (rounds as f64 * (n as f64).ln() / 2.0).sqrt();
+    assert!(paid - best < bound, "{} above {bound}", paid - best);
 }
 
 #[test]

@@ -231,6 +231,22 @@ impl<F: Real, N: Network<F>> Network<F> for Lora<'_, F, N> {
         self.net.forward(&tape.theta, x, y, &mut tape.inner)
     }
 
+    /// Merges, once.
+    fn pack(&self, phi: &ArrayRef1<F>, tape: &mut Self::Tape) -> Result<()> {
+        self.record(phi, tape)?;
+        self.net.pack(&tape.theta, &mut tape.inner)
+    }
+
+    fn forward_packed(
+        &self,
+        _phi: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<()> {
+        self.net.forward_packed(&tape.theta, x, y, &mut tape.inner)
+    }
+
     fn vjp(
         &self,
         _phi: &ArrayRef1<F>,

@@ -85,6 +85,31 @@ pub trait Network<F: Real>: Sync {
         tape: &mut Self::Tape,
     ) -> Result<()>;
 
+    /// Lays theta out on the tape for any number of [`forward_packed`](Self::forward_packed). Networks that have nothing to lay
+    /// out leave this as it is.
+    ///
+    /// # Errors
+    /// A theta or a tape of another network.
+    fn pack(&self, theta: &ArrayRef1<F>, tape: &mut Self::Tape) -> Result<()> {
+        let _ = tape;
+        Error::shape("theta", &[self.n_params()], theta.shape())
+    }
+
+    /// `y = g(theta, x)` with the theta that was [packed](Self::pack) last, which must be given again; leaves no record.
+    /// What a [`Plan`](super::Plan) runs.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    fn forward_packed(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<()> {
+        self.forward(theta, x, y, tape)
+    }
+
     /// Reverse mode at the recorded point: adds `sum_rows (dg/dtheta)ᵀ ybar` to `theta_bar`, and writes
     /// `(dg/dx)ᵀ ybar` to `xbar`.
     fn vjp(

@@ -210,6 +210,22 @@ impl<F: Real> Network<F> for SpectralNorm {
         self.net.forward(&tape.theta, x, y, &mut tape.inner)
     }
 
+    /// Normalises, once.
+    fn pack(&self, theta: &ArrayRef1<F>, tape: &mut SpectralTape<F>) -> Result<()> {
+        self.normalised(theta, tape)?;
+        self.net.pack(&tape.theta, &mut tape.inner)
+    }
+
+    fn forward_packed(
+        &self,
+        _theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut SpectralTape<F>,
+    ) -> Result<()> {
+        self.net.forward_packed(&tape.theta, x, y, &mut tape.inner)
+    }
+
     fn vjp(
         &self,
         _theta: &ArrayRef1<F>,

@@ -66,34 +66,43 @@ impl<'a, F: Real, N: Network<F>> VelocityField<'a, F, N> {
         let (inputs, dim) = (self.net.inputs(), x.ncols());
         let copies = 1 + usize::from(self.guidance.is_some());
         if self.scratch.as_ref().is_none_or(|s| s.input.nrows() != copies * x.nrows()) {
-            self.scratch = Some(self.scratch(x.nrows(), dim));
+            self.scratch = Some(self.scratch(x.nrows(), dim)?);
         }
         let Some(Scratch { input, both, tape }) = &mut self.scratch else { return Ok(()) };
         let x = x.as_standard_layout();
         if let (Some(x), Some(input)) = (x.as_slice(), input.as_slice_mut()) {
             for part in input.chunks_exact_mut(x.len() / dim * inputs) {
-                copy_rows(x, dim, part, inputs, dim);
+                present(t, (x, dim), (part, inputs));
             }
-            input.chunks_exact_mut(inputs).for_each(|row| row[dim] = t);
         }
-        let Some(weight) = self.guidance else { return self.net.forward(self.theta, input, dx, tape) };
-        self.net.forward(self.theta, input, both, tape)?;
+        let Some(weight) = self.guidance else {
+            return self.net.forward_packed(self.theta, input, dx, tape);
+        };
+        self.net.forward_packed(self.theta, input, both, tape)?;
         let (with, without) = both.view().split_at(Axis(0), x.nrows());
         dx.assign(&without);
         dx.zip_mut_with(&with, |v, &c| *v += weight * (c - *v));
         Ok(())
     }
 
-    /// Scratch for a number of rows, with the condition in place.
-    fn scratch(&self, rows: usize, dim: usize) -> Scratch<F, N::Tape> {
+    /// Scratch for a number of rows, with the condition in place and theta packed.
+    fn scratch(&self, rows: usize, dim: usize) -> Result<Scratch<F, N::Tape>> {
         let all = if self.guidance.is_some() { 2 * rows } else { rows };
         let mut input = Array2::zeros((all, self.net.inputs()));
         if let Some(condition) = self.condition {
             input.slice_mut(s![..rows, dim + 1..]).assign(condition);
         }
         let both = Array2::zeros((if all > rows { all } else { 0 }, dim));
-        Scratch { input, both, tape: self.net.lean_tape(all) }
+        let mut tape = self.net.lean_tape(all);
+        self.net.pack(self.theta, &mut tape)?;
+        Ok(Scratch { input, both, tape })
     }
+}
+
+/// Writes x and t into the rows [x | t | ..] of a network's input.
+pub(super) fn present<F: Real>(t: F, (x, dim): (&[F], usize), (input, inputs): (&mut [F], usize)) {
+    copy_rows(x, dim, input, inputs, dim);
+    input.chunks_exact_mut(inputs).take(x.len() / dim).for_each(|row| row[dim] = t);
 }
 
 impl<F: Real, N: Network<F>> VectorField<Array2<F>> for VelocityField<'_, F, N> {

@@ -46,7 +46,13 @@ impl LossScale {
 
     fn check(self) -> Result<()> {
         let positive = |what, value: f64| {
-            Error::setting(value > 0.0 && value.is_finite(), what, value, "it must be positive and finite")
+            let kept = value as f32;
+            Error::setting(
+                kept > 0.0 && kept.is_finite(),
+                what,
+                value,
+                "it must be positive and finite in f32",
+            )
         };
         positive("the loss scale", self.first())?;
         let LossScale::Dynamic { growth, backoff, min, .. } = self else { return Ok(()) };
@@ -188,6 +194,20 @@ impl<F: Real, N: Network<F>> Network<F> for ScaledLoss<'_, N> {
         tape: &mut Self::Tape,
     ) -> Result<()> {
         self.net.forward(theta, x, y, tape)
+    }
+
+    fn pack(&self, theta: &ArrayRef1<F>, tape: &mut Self::Tape) -> Result<()> {
+        self.net.pack(theta, tape)
+    }
+
+    fn forward_packed(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut Self::Tape,
+    ) -> Result<()> {
+        self.net.forward_packed(theta, x, y, tape)
     }
 
     fn vjp(

@@ -43,6 +43,18 @@ impl Mlp {
         share.run(&block, &|_, _| ());
     }
 
+    /// The forward pass of rows of x with what is packed, not recorded.
+    pub(super) fn run_packed<F: Real>(&self, x: &[F], y: &mut [F], tape: &mut MlpTape<F>) {
+        tape.rows = x.len() / self.inputs;
+        let (pass, _, share) = tape.share(self, y, self.outputs);
+        let block = |Job { first, rows, lane, out, .. }: Job<'_, F>| {
+            pass.forward(part(x, self.inputs, first, rows), rows, &mut lane.block, Record::Values);
+            pass.outputs_of(&lane.block, out);
+        };
+        share.run(&block, &|_, _| ());
+        tape.rows = 0;
+    }
+
     /// Reverse mode of the recorded rows.
     pub(super) fn run_vjp<F: Real>(
         &self,

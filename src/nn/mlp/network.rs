@@ -79,6 +79,26 @@ impl<F: Real> Network<F> for Mlp {
         Ok(())
     }
 
+    fn pack(&self, theta: &ArrayRef1<F>, tape: &mut MlpTape<F>) -> Result<()> {
+        self.admit(0, tape)?;
+        tape.pack(self, slice("theta", theta, &[self.n_params()])?);
+        Ok(())
+    }
+
+    fn forward_packed(
+        &self,
+        _theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut MlpTape<F>,
+    ) -> Result<()> {
+        let rows = self.admit(x.nrows(), tape)?;
+        let x = slice("x", x, &[rows, self.inputs])?;
+        let y = slice_mut("y", y, &[rows, self.outputs])?;
+        self.run_packed(x, y, tape);
+        Ok(())
+    }
+
     fn vjp(
         &self,
         theta: &ArrayRef1<F>,

@@ -253,12 +253,29 @@ impl<F: Real> Network<F> for Residual {
         tape: &mut ResidualTape<F>,
     ) -> Result<()> {
         self.admit(x.nrows(), tape)?;
+        Network::pack(self, theta, tape)?;
+        self.forward_packed(theta, x, y, tape)
+    }
+
+    fn pack(&self, theta: &ArrayRef1<F>, tape: &mut ResidualTape<F>) -> Result<()> {
+        self.admit(0, tape)?;
+        tape.pack(self, slice("theta", theta, &[self.n_params()])?);
+        Ok(())
+    }
+
+    fn forward_packed(
+        &self,
+        theta: &ArrayRef1<F>,
+        x: &ArrayRef2<F>,
+        y: &mut ArrayRef2<F>,
+        tape: &mut ResidualTape<F>,
+    ) -> Result<()> {
+        self.admit(x.nrows(), tape)?;
         let theta = slice("theta", theta, &[self.n_params()])?;
         let from = slice("x", x, &[x.nrows(), self.inputs])?;
         let to = slice_mut("y", y, &[x.nrows(), self.outputs])?;
         tape.inputs[..from.len()].copy_from_slice(from);
         tape.rows = x.nrows();
-        tape.pack(self, theta);
         self.sweeps(theta, None, tape, |x, mut sweep| {
             sweep.forward(x, None);
             let out = &mut to[sweep.first * self.outputs..][..sweep.rows * self.outputs];
