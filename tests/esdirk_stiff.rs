@@ -1,8 +1,8 @@
 //! Diagonally implicit methods on stiff problems: errors follow the tolerance, sums are kept, work is pinned.
 
+mod common;
 #[path = "common/stiff.rs"]
 mod stiff;
-mod common;
 
 use common::slope;
 use flowfield::integrate::{Integrator, KenCarp3, KenCarp4, KenCarp5, Kvaerno5, TrBdf2};
