@@ -227,7 +227,11 @@ fn a_coarse_tolerance_keeps_the_large_singular_values_only() {
         let descent = field(|_t, w: &Array2<f64>, dw| *dw = &target - w);
         let mut flow = Flow::new(descent, ParallelBug::new(5, 0.15));
         flow.steps(100, 0.5, &mut Array2::zeros((50, 50))).unwrap();
-        assert!((1..=3).contains(&flow.integrator().rank()), "condition {condition}: {}", flow.integrator().rank());
+        assert!(
+            (1..=3).contains(&flow.integrator().rank()),
+            "condition {condition}: {}",
+            flow.integrator().rank()
+        );
     }
 }
 

@@ -99,7 +99,8 @@ fn a_plan_of_normalised_weights_keeps_their_norm() {
     let theta: Array1<f64> = net.init(1);
     let x = normal::<f64>((6, 4), 2);
     let mut plan = Plan::compile(&net, &theta, 6).unwrap();
-    let (mut first, mut again, mut want) = (Array2::zeros((6, 1)), Array2::zeros((6, 1)), Array2::zeros((6, 1)));
+    let (mut first, mut again, mut want) =
+        (Array2::zeros((6, 1)), Array2::zeros((6, 1)), Array2::zeros((6, 1)));
     plan.forward(&x, &mut first).unwrap();
     plan.forward(&x, &mut again).unwrap();
     net.forward(&theta, &x, &mut want, &mut net.tape(6)).unwrap();
@@ -111,9 +112,9 @@ fn what_does_not_fit_is_refused() {
     let net = Mlp::velocity(2, &[8]);
     let theta: Array1<f32> = net.init(0);
     assert!(matches!(Plan::compile(&net, &theta, 0), Err(Error::Setting { .. })));
-    assert!(matches!(Plan::compile(&net, &Array1::zeros(3), 4), Err(Error::Shape { .. })));
+    assert!(matches!(Plan::compile(&net, &Array1::<f32>::zeros(3), 4), Err(Error::Shape { .. })));
     let broken = Mlp::velocity(2, &[0]);
-    assert!(matches!(Plan::compile(&broken, &Network::<f32>::init(&broken, 0), 4), Err(Error::ZeroWidth { .. })));
+    assert!(matches!(Plan::compile(&broken, &theta, 4), Err(Error::ZeroWidth { .. })));
     let mut plan = Plan::compile(&net, &theta, 4).unwrap();
     assert_eq!(plan.rows(), 4);
     assert!(matches!(plan.repack(&Array1::zeros(3)), Err(Error::Shape { .. })));

@@ -152,7 +152,12 @@ fn unscaled_gradients_vanish_in_f16_and_scaled_ones_do_not() {
 }
 
 /// Momentum and Adam as they are written down, an array operation at a time.
-fn unfused(adam: bool, mut y: Array1<f32>, slope: impl Fn(&Array1<f32>) -> Array1<f32>, h: f32) -> Array1<f32> {
+fn unfused(
+    adam: bool,
+    mut y: Array1<f32>,
+    slope: impl Fn(&Array1<f32>) -> Array1<f32>,
+    h: f32,
+) -> Array1<f32> {
     let (mut m, mut v) = (Array1::<f32>::zeros(y.len()), Array1::<f32>::zeros(y.len()));
     for k in 1..=20 {
         let f = slope(&y);

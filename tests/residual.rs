@@ -517,7 +517,8 @@ fn the_step_of_a_block_scales_the_gradient_of_the_parameters() {
         probe(&net, 0).1.iter().map(|n| n * n).sum::<f64>()
     };
     let root = [6, 100, 1000].map(|n| squared(n, DepthStep::InverseSqrtDepth));
-    let (most, least) = (root.iter().fold(0.0, |m: f64, &v| m.max(v)), root.iter().fold(f64::MAX, |m, &v| m.min(v)));
+    let (most, least) =
+        (root.iter().fold(0.0, |m: f64, &v| m.max(v)), root.iter().fold(f64::MAX, |m, &v| m.min(v)));
     assert!(most / least < 5.0, "1/√N: {root:?}");
     let [a, b, c] = [6, 100, 1000].map(|n| squared(n, DepthStep::InverseDepth));
     assert!((5.0..60.0).contains(&(a / b)) && (6.0..16.0).contains(&(b / c)), "1/N: {a}, {b}, {c}");

@@ -281,7 +281,8 @@ impl<'a, S: State, V: VectorField<S>, I: Integrator<S>> Flow<'a, V, I, S> {
         let h = self.controller.plan(clock.steps, h);
         let field = &mut Counted { field: &mut self.field, evals: &mut clock.stats.evals };
         self.integrator.step(field, t, h, y, next)?;
-        if let Some(component) = first_not_finite(next.as_slice()) {
+        let seen = self.integrator.wrote_finite();
+        if !seen && let Some(component) = first_not_finite(next.as_slice()) {
             // What the integrator remembers may be spoilt: the next call prepares it anew.
             clock.next = None;
             return Err(Error::Diverged { step: clock.steps, t: t.f64(), h: h.f64(), component });

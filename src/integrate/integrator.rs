@@ -64,6 +64,12 @@ pub trait Integrator<S: State> {
         y1: &mut S,
     ) -> Result<()>;
 
+    /// Whether the method saw, as it wrote it, that the state of the step just taken is finite: then the caller need not read it
+    /// again to know.
+    fn wrote_finite(&self) -> bool {
+        false
+    }
+
     /// The step just taken stands. `smooth`: the field did not jump and `y1` was not changed, so what
     /// was evaluated at its end may serve the next step.
     fn accept(&mut self, smooth: bool) {

@@ -104,6 +104,9 @@ impl<F: Real, N: Network<F>> VectorField<Array2<F>> for Plan<'_, F, N> {
 
 impl<F: Real, N: Network<F>> fmt::Debug for Plan<'_, F, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Plan").field("rows", &self.rows()).field("parameters", &self.theta.len()).finish_non_exhaustive()
+        f.debug_struct("Plan")
+            .field("rows", &self.rows())
+            .field("parameters", &self.theta.len())
+            .finish_non_exhaustive()
     }
 }

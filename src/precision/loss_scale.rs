@@ -47,7 +47,12 @@ impl LossScale {
     fn check(self) -> Result<()> {
         let positive = |what, value: f64| {
             let kept = value as f32;
-            Error::setting(kept > 0.0 && kept.is_finite(), what, value, "it must be positive and finite in f32")
+            Error::setting(
+                kept > 0.0 && kept.is_finite(),
+                what,
+                value,
+                "it must be positive and finite in f32",
+            )
         };
         positive("the loss scale", self.first())?;
         let LossScale::Dynamic { growth, backoff, min, .. } = self else { return Ok(()) };

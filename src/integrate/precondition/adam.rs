@@ -2,10 +2,11 @@
 
 use num_traits::Float as _;
 
-use super::Memory;
+use super::{BLOCK, Memory};
 use crate::integrate::Integrator;
 use crate::memory::{Memories, Remembered};
 use crate::simd::{Arith, Isa, Kernel};
+use crate::state::first_not_finite;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Adam: a step along the field's running mean, scaled by its running root mean square.
@@ -33,13 +34,23 @@ pub struct Adam<S: State> {
     eps: f64,
     decay: f64,
     count: u64,
+    /// Whether what was written last is finite.
+    finite: bool,
     memory: Memory<S>,
 }
 
 impl<S: State> Default for Adam<S> {
     /// β₁ = 0.9, β₂ = 0.999, ε = 1e-8, no weight decay.
     fn default() -> Self {
-        Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8, decay: 0.0, count: 0, memory: Memory(None) }
+        Adam {
+            beta1: 0.9,
+            beta2: 0.999,
+            eps: 1e-8,
+            decay: 0.0,
+            count: 0,
+            finite: false,
+            memory: Memory(None),
+        }
     }
 }
 
@@ -117,8 +128,12 @@ impl<S: State> Integrator<S> for Adam<S> {
         let moments = (slope.as_slice(), m.as_mut_slice(), v.as_mut_slice());
         let betas = [b1, c1, b2, c2];
         let state = (y0.as_slice(), y1.as_mut_slice());
-        Isa::detect().run(Update { moments, betas, state, lr, keep, scale, eps });
+        self.finite = Isa::detect().run(Update { moments, betas, state, lr, keep, scale, eps });
         Ok(())
+    }
+
+    fn wrote_finite(&self) -> bool {
+        self.finite
     }
 
     fn memory(&mut self) -> Option<Memories<'_, S>> {
@@ -145,16 +160,24 @@ struct Update<'a, F> {
 }
 
 impl<F: Real> Kernel for Update<'_, F> {
-    type Output = ();
+    /// Whether the new state is finite.
+    type Output = bool;
     #[inline(always)]
-    fn run<A: Arith>(self) {
+    fn run<A: Arith>(self) -> bool {
         let Update { moments: (f, m, v), betas: [b1, c1, b2, c2], state: (y0, y1), lr, keep, scale, eps } =
             self;
-        let moments = m.iter_mut().zip(v).zip(f);
-        for ((y1, &y0), ((m, v), &f)) in y1.iter_mut().zip(y0).zip(moments) {
-            *m = b1 * *m + c1 * f;
-            *v = b2 * *v + c2 * f * f;
-            *y1 = keep * y0 + lr * *m / (v.sqrt() * scale + eps);
+        let state = y1.chunks_mut(BLOCK).zip(y0.chunks(BLOCK));
+        let moments = m.chunks_mut(BLOCK).zip(v.chunks_mut(BLOCK)).zip(f.chunks(BLOCK));
+        let mut finite = true;
+        for ((y1, y0), ((m, v), f)) in state.zip(moments) {
+            let moments = m.iter_mut().zip(v).zip(f);
+            for ((y1, &y0), ((m, v), &f)) in y1.iter_mut().zip(y0).zip(moments) {
+                *m = b1 * *m + c1 * f;
+                *v = b2 * *v + c2 * f * f;
+                *y1 = keep * y0 + lr * *m / (v.sqrt() * scale + eps);
+            }
+            finite &= first_not_finite(y1).is_none();
         }
+        finite
     }
 }

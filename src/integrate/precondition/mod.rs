@@ -37,9 +37,8 @@ impl<S: crate::State> Memory<S> {
     /// Sets up `N` zeroed states like `y`.
     fn prepare<const N: usize>(&mut self, y: &S) -> crate::Result<()> {
         crate::state::check_layout(y)?;
-        let mut zero = y.clone();
-        zero.as_mut_slice().fill(crate::Real::of(0.0));
-        self.0 = Some(vec![zero; N]);
+        // The state is the first in the loops over all of them, the next state the last.
+        self.0 = Some((1..=N).map(|place| y.zeros_apart(place)).collect());
         Ok(())
     }
 
@@ -47,6 +46,9 @@ impl<S: crate::State> Memory<S> {
         self.0.as_mut()?.as_mut_slice().try_into().ok()
     }
 }
+
+/// Numbers that are updated together and then looked at for NaN, while they are in the innermost cache.
+const BLOCK: usize = 1024;
 
 /// Refuses a part of a state that it does not have.
 pub(super) fn check_part(part: &std::ops::Range<usize>, len: usize) -> crate::Result<()> {

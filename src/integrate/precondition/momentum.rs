@@ -1,8 +1,10 @@
 //! Heavy-ball and Nesterov momentum.
 
-use super::Memory;
+use super::{BLOCK, Memory};
 use crate::integrate::Integrator;
 use crate::memory::{Memories, Remembered};
+use crate::simd::{Arith, Isa, Kernel};
+use crate::state::first_not_finite;
 use crate::{Error, Real, Result, State, VectorField};
 
 /// Momentum: a damped second-order flow, one evaluation a step.
@@ -24,13 +26,15 @@ use crate::{Error, Real, Result, State, VectorField};
 pub struct Momentum<S: State> {
     mu: f64,
     nesterov: bool,
+    /// Whether what was written last is finite.
+    finite: bool,
     memory: Memory<S>,
 }
 
 impl<S: State> Momentum<S> {
     /// Heavy ball with momentum μ in [0, 1).
     pub fn new(mu: f64) -> Self {
-        Momentum { mu, nesterov: false, memory: Memory(None) }
+        Momentum { mu, nesterov: false, finite: false, memory: Memory(None) }
     }
 
     /// Nesterov's variant.
@@ -70,16 +74,54 @@ impl<S: State> Integrator<S> for Momentum<S> {
         let nesterov = self.nesterov;
         let Some([slope, v]) = self.memory.parts() else { return Ok(()) };
         field.eval(t, y0, slope);
-        let velocity = v.as_mut_slice().iter_mut().zip(slope.as_slice());
-        for ((y1, &y0), (v, &f)) in y1.as_mut_slice().iter_mut().zip(y0.as_slice()).zip(velocity) {
-            *v = mu * *v + f;
-            *y1 = y0 + h * if nesterov { f + mu * *v } else { *v };
-        }
+        let update = Update {
+            slope: slope.as_slice(),
+            velocity: v.as_mut_slice(),
+            state: (y0.as_slice(), y1.as_mut_slice()),
+            mu,
+            h,
+            nesterov,
+        };
+        self.finite = Isa::detect().run(update);
         Ok(())
+    }
+
+    fn wrote_finite(&self) -> bool {
+        self.finite
     }
 
     fn memory(&mut self) -> Option<Memories<'_, S>> {
         let [_, v] = self.memory.parts()?;
         Some(vec![("velocity", Remembered::State(v))])
+    }
+}
+
+/// The update of all components.
+struct Update<'a, F> {
+    slope: &'a [F],
+    velocity: &'a mut [F],
+    state: (&'a [F], &'a mut [F]),
+    mu: F,
+    h: F,
+    nesterov: bool,
+}
+
+impl<F: Real> Kernel for Update<'_, F> {
+    /// Whether the new state is finite.
+    type Output = bool;
+    #[inline(always)]
+    fn run<A: Arith>(self) -> bool {
+        let Update { slope, velocity, state: (y0, y1), mu, h, nesterov } = self;
+        let state = y1.chunks_mut(BLOCK).zip(y0.chunks(BLOCK));
+        let moved = velocity.chunks_mut(BLOCK).zip(slope.chunks(BLOCK));
+        let mut finite = true;
+        for ((y1, y0), (v, f)) in state.zip(moved) {
+            for ((y1, &y0), (v, &f)) in y1.iter_mut().zip(y0).zip(v.iter_mut().zip(f)) {
+                *v = mu * *v + f;
+                *y1 = y0 + h * if nesterov { f + mu * *v } else { *v };
+            }
+            finite &= first_not_finite(y1).is_none();
+        }
+        finite
     }
 }

@@ -95,9 +95,16 @@ impl<F: Real> ResidualTape<F> {
     }
 
     pub(super) fn fits(&self, net: &Residual) -> Result<()> {
-        let expected: Vec<usize> = net.affines().flat_map(|l| [l.inputs, l.outputs]).collect();
-        let found: Vec<usize> = self.weights.iter().flat_map(|w| [w.depth(), w.width()]).collect();
-        if expected == found { Ok(()) } else { Error::shape("tape (of another network)", &expected, &found) }
+        let expected = || net.affines().flat_map(|l| [l.inputs, l.outputs]);
+        let found = || self.weights.iter().flat_map(|w| [w.depth(), w.width()]);
+        if expected().eq(found()) {
+            return Ok(());
+        }
+        Error::shape(
+            "tape (of another network)",
+            &expected().collect::<Vec<_>>(),
+            &found().collect::<Vec<_>>(),
+        )
     }
 
     pub(super) fn pack(&mut self, net: &Residual, theta: &[F]) {
