@@ -91,7 +91,7 @@ impl<'a, F: Real, N: Network<F>> Lora<'a, F, N> {
 
     fn slice<'b>(&self, phi: &'b ArrayRef1<F>) -> Result<&'b [F]> {
         Error::shape("phi", &[Network::n_params(self)], phi.shape())?;
-        phi.as_slice().ok_or(Error::Layout { shape: phi.shape().to_vec() })
+        phi.as_slice().ok_or_else(|| Error::Layout { shape: phi.shape().to_vec() })
     }
 
     /// A and B of a matrix.
