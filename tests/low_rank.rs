@@ -101,7 +101,7 @@ fn the_equations_of_the_factors_break_down_where_the_integrators_do_not() {
     let (u, s, v) = split(&y);
     let error = norm(&(u.dot(&s).dot(&v.t()) - &case.end));
     let splitting = case.error(ProjectorSplitting::new(r, Rk4::new()), 10);
-    assert!(outcome.is_err() || !(error < 1.0), "{outcome:?}, {error:e}");
+    assert!(outcome.is_err() || error.is_nan() || error >= 1.0, "{outcome:?}, {error:e}");
     assert!(splitting < 1e-3, "{splitting:e}");
 }
 
