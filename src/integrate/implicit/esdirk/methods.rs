@@ -81,7 +81,7 @@ impl EsdirkMethod<3> for TrBdf2 {
     };
 }
 
-/// KenCarp3, the pair ARK3(2)4L(2)SA: order 3 with embedded order 2, four stages.
+/// KenCarp3, the pair `ARK3(2)4L[2]SA`: order 3 with embedded order 2, four stages.
 ///
 /// Reference: Kennedy, Carpenter, *Additive Runge–Kutta schemes for convection–diffusion–reaction equations*, Appl. Numer. Math. 44
 /// (2003) 139–181.
@@ -114,7 +114,7 @@ impl EsdirkMethod<4> for KenCarp3 {
     };
 }
 
-/// KenCarp4, the pair ARK4(3)6L(2)SA: order 4 with embedded order 3, six stages.
+/// KenCarp4, the pair `ARK4(3)6L[2]SA`: order 4 with embedded order 3, six stages.
 ///
 /// Reference: Kennedy, Carpenter, Appl. Numer. Math. 44 (2003) 139–181. The quartic is the smallest that has order 4.
 #[derive(Debug, Clone, Copy)]
@@ -159,7 +159,7 @@ impl EsdirkMethod<6> for KenCarp4 {
     };
 }
 
-/// KenCarp5, the pair ARK5(4)8L(2)SA: order 5 with embedded order 4, eight stages.
+/// KenCarp5, the pair `ARK5(4)8L[2]SA`: order 5 with embedded order 4, eight stages.
 ///
 /// Reference: Kennedy, Carpenter, Appl. Numer. Math. 44 (2003) 139–181. The quartic is the smallest that has order 4.
 #[derive(Debug, Clone, Copy)]
