@@ -41,7 +41,7 @@ pub trait State: Clone {
     /// Zeros in the shape of this state, to be gone through together with it and others: the `place`-th of them, from 1.
     ///
     /// Large allocations all start at the same place of a memory page, and loops over several arrays that do so have the same few lines
-    /// of the cache to share (a third of Adam's time on 16 million numbers). Large arrays therefore start apart.
+    /// of the cache to share. Large arrays therefore start apart.
     #[must_use]
     fn zeros_apart(&self, place: usize) -> Self {
         let _ = place;

@@ -160,7 +160,6 @@ fn records_change_no_bit<I: Reversible<Array2<f64>>>(make: fn() -> I, fixed: Opt
         // All of them, and as many as go into four megabytes.
         for bytes in [1 << 30, 4 << 20] {
             let with = recorded(make(), fixed, activation, bytes);
-            println!("{}, {activation:?}, {bytes}: {:?}", make().name(), with.stats);
             assert_eq!((with.loss, &with.y0, &with.theta), (without.loss, &without.y0, &without.theta));
             assert_eq!((with.t0, with.t1), (without.t0, without.t1));
             assert_eq!(with.stats.pulls, without.stats.pulls);
